@@ -1,0 +1,160 @@
+package core
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Key names a session in a store. The manager id comes from configuration, the session id from the
+// manager that made it; a store treats both as opaque bytes.
+type Key struct {
+	Manager string // which application's sessions
+	ID      string // which session; a secret, see Hash
+}
+
+// Hash returns a short name for the session that is safe in logs, events and error texts: ten
+// characters that do not lead back to the id.
+func (k Key) Hash() string {
+	h := sha256.New()
+	h.Write([]byte(k.Manager))
+	h.Write([]byte{0})
+	h.Write([]byte(k.ID))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(h.Sum(nil)[:7])[:10])
+}
+
+// Item is one named value in its encoded form. Data holds bytes, not text.
+type Item struct {
+	Name string
+	Data string
+}
+
+// Values are a session's encoded values, sorted by name, each name once. They are immutable: nobody
+// changes a Values after handing it on, so stores and requests share them without copying.
+type Values []Item
+
+// Get returns the encoded value of name, and whether there is one.
+func (v Values) Get(name string) (data string, ok bool) {
+	i, ok := v.find(name)
+	if !ok {
+		return "", false
+	}
+	return v[i].Data, true
+}
+
+func (v Values) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(v, name, func(it Item, name string) int {
+		return strings.Compare(it.Name, name)
+	})
+}
+
+// Size returns the bytes of all names and values together.
+func (v Values) Size() int {
+	n := 0
+	for _, it := range v {
+		n += len(it.Name) + len(it.Data)
+	}
+	return n
+}
+
+// Record is what a store holds for a key.
+type Record struct {
+	Values   Values
+	Version  uint64        // 1 when created, one more with each save; touching leaves it alone
+	Created  time.Time     // UTC
+	Accessed time.Time     // UTC; the last access before the call that returned the record
+	Idle     time.Duration // ends this long after the last access; 0 means never
+	Ends     time.Time     // ends then, whatever happens; the zero time means never
+}
+
+// Expires returns the moment from which on the session does not exist any more, or the zero time if
+// it never expires.
+func (r *Record) Expires() time.Time {
+	if r.Idle <= 0 {
+		return r.Ends
+	}
+	idle := r.Accessed.Add(r.Idle)
+	if !r.Ends.IsZero() && r.Ends.Before(idle) {
+		return r.Ends
+	}
+	return idle
+}
+
+// Expired reports whether the session has ended at now. The moment of expiry itself is too late.
+func (r *Record) Expired(now time.Time) bool {
+	at := r.Expires()
+	return !at.IsZero() && !now.Before(at)
+}
+
+// Change is what a save does to a record. It is given by per-name differences, or as a whole with
+// Replace, and carries the condition under which it applies.
+type Change struct {
+	Now     time.Time // the manager's clock; a store that hosts share uses its own instead
+	Set     Values    // the names to write
+	Delete  []string  // the names to remove, sorted; none of them is in Set
+	Replace bool      // remove every name that is not in Set
+
+	Version uint64 // if not 0: only when the stored version is this one, else *ConflictError
+	Fence   uint64 // if not 0: only while the lock is held under this fence, else ErrLockLost
+	Unlock  bool   // with Fence: let the lock go in the same step, if and only if the change was made
+
+	SetIdle bool          // change the record's idle timeout to Idle
+	Idle    time.Duration // see Record.Idle
+
+	MaxSize int // if not 0: refuse with ErrTooLarge what would make Values.Size larger than this
+
+	from, to Values // what Apply was last given and gave
+}
+
+// Apply returns the values after the change, leaving v as it is. The error is ErrTooLarge or nil.
+// Conditions are the store's matter; Apply does not look at them. It must not be called from several
+// goroutines at once.
+func (c *Change) Apply(v Values) (Values, error) {
+	if c.Replace {
+		v = nil
+	}
+	out := v
+	switch {
+	case len(c.Set) == 0 && len(c.Delete) == 0:
+	case c.to != nil && same(v, c.from): // the manager has applied it to the same record before
+		out = c.to
+	default:
+		out = merge(v, c.Set, c.Delete)
+		c.from, c.to = v, out
+	}
+	if c.MaxSize > 0 && out.Size() > c.MaxSize {
+		return nil, ErrTooLarge
+	}
+	return out, nil
+}
+
+// same reports whether two Values are one. They are immutable, so one place in memory is one content.
+func same(a, b Values) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// merge walks the three sorted lists side by side.
+func merge(v, set Values, del []string) Values {
+	out := make(Values, 0, len(v)+len(set))
+	for len(v) > 0 || len(set) > 0 {
+		switch {
+		case len(set) > 0 && (len(v) == 0 || set[0].Name <= v[0].Name):
+			if len(v) > 0 && set[0].Name == v[0].Name {
+				v = v[1:]
+			}
+			out = append(out, set[0])
+			set = set[1:]
+		default:
+			for len(del) > 0 && del[0] < v[0].Name {
+				del = del[1:]
+			}
+			if len(del) == 0 || del[0] != v[0].Name {
+				out = append(out, v[0])
+			}
+			v = v[1:]
+		}
+	}
+	return out
+}

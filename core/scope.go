@@ -1,0 +1,82 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Scope is the set of sessions that one request has open. Within a scope a session that is opened
+// twice, by nested or included applications, is the same *Session, so that a request never waits for
+// itself and never overwrites itself. The zero value is an empty scope, ready for use. Its methods
+// may be called from several goroutines.
+type Scope struct {
+	mu       sync.Mutex
+	sessions []*Session
+}
+
+// ScopeKey is the key under which a context holds its *Scope.
+type ScopeKey struct{}
+
+// WithScope returns a context in which sessions are opened in sc.
+func WithScope(ctx context.Context, sc *Scope) context.Context {
+	return context.WithValue(ctx, ScopeKey{}, sc)
+}
+
+func scopeOf(ctx context.Context) *Scope {
+	sc, _ := ctx.Value(ScopeKey{}).(*Scope)
+	return sc
+}
+
+// find returns the session that the request knows by this id, now or before a rotation.
+func (sc *Scope) find(m *Manager, id string) *Session {
+	if sc == nil {
+		return nil
+	}
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for _, s := range sc.sessions {
+		if s.m == m && s.knownAs(id) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (sc *Scope) add(s *Session) {
+	if sc == nil {
+		return
+	}
+	sc.mu.Lock()
+	sc.sessions = append(sc.sessions, s)
+	sc.mu.Unlock()
+}
+
+func (sc *Scope) all() []*Session {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.sessions
+}
+
+// End ends the request's use of its sessions: each commits or releases as its save policy says. All
+// are ended even if one fails; the errors are joined.
+func (sc *Scope) End(ctx context.Context) error {
+	var errs []error
+	for _, s := range sc.all() {
+		if err := s.End(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Rollback drops the uncommitted changes of all sessions and releases them. The errors are joined.
+func (sc *Scope) Rollback(ctx context.Context) error {
+	var errs []error
+	for _, s := range sc.all() {
+		if err := s.Rollback(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

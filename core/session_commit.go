@@ -1,0 +1,235 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Dirty reports whether there is something to commit, in-place changes of fetched values included. A
+// value that was changed in place to something that can not be stored counts as a change.
+func (s *Session) Dirty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.collect()
+	return err != nil || s.changes(&c)
+}
+
+// Commit writes the session's changes and lets go of its lock. A session that was not changed writes
+// nothing, one that is new is stored even if it is empty. The commit goes on when ctx is cancelled, and
+// is bounded by Config.CommitTimeout instead.
+//
+// The session can be used further. What is changed after a commit is late: a further commit writes it,
+// under Serialized and Optimistic only if nobody else has saved the session in between.
+//
+// Errors: ErrReadOnly; ErrGone if the session ended meanwhile; *ConflictError under Optimistic and for
+// late changes; ErrLockLost; ErrTooLarge; *ValueError for a value that was changed in place to something
+// that can not be stored; what Seal was given; and the store's own, after which it is not known whether
+// the changes were written. In all other cases they were not. The lock is let go in every case.
+func (s *Session) Commit(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	return s.commit(ctx, true)
+}
+
+// End ends the request's use of the session as its save policy says: it commits, or drops what was
+// not committed, and lets go of the lock. Ending twice, or ending a session that is over, does
+// nothing. Errors: those of Commit.
+func (s *Session) End(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.usable() != nil || s.cfg.save == SaveExplicit {
+		return s.release(ctx)
+	}
+	return s.commit(ctx, false)
+}
+
+// Rollback drops the changes that were not committed and lets go of the lock. The error is the
+// store's, about the lock; the changes are dropped in any case.
+func (s *Session) Rollback(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.collect()
+	dropped := err != nil || s.changes(&c)
+	s.entries = nil
+	if s.idleWas != nil {
+		s.rec.Idle, s.idleWas = *s.idleWas, nil
+	}
+	if dropped && s.m.heard() {
+		s.m.tell(Event{Kind: EventRolledBack, Manager: s.m.id, Session: s.key().Hash(), Time: s.m.now(), Data: s.m.snapshot(s.rec)})
+	}
+	return s.release(ctx)
+}
+
+// collect gathers what the request has changed.
+func (s *Session) collect() (Change, error) {
+	var c Change
+	c.MaxSize = s.m.cfg.MaxSize
+	for i := range s.entries {
+		e := &s.entries[i]
+		if err := e.refresh(s.m.cfg.Codec); err != nil {
+			return c, err
+		}
+		switch e.state {
+		case changed:
+			c.Set = append(c.Set, Item{e.name, e.data})
+		case deleted:
+			c.Delete = append(c.Delete, e.name)
+		}
+	}
+	return c, nil
+}
+
+func (s *Session) changes(c *Change) bool {
+	return len(c.Set) > 0 || len(c.Delete) > 0 || s.idleWas != nil || !s.stored && len(s.rec.Values) > 0
+}
+
+// forget drops what was only fetched, after turning in-place changes into plain ones.
+func (s *Session) forget() error {
+	c, err := s.collect()
+	if err != nil {
+		return err
+	}
+	s.entries = nil
+	for _, it := range c.Set {
+		s.put(entry{name: it.Name, data: it.Data, state: changed})
+	}
+	for _, name := range c.Delete {
+		s.put(entry{name: name, state: deleted})
+	}
+	return nil
+}
+
+func (s *Session) commit(ctx context.Context, explicit bool) error {
+	forced := s.cfg.save == SaveAlways && s.stored && !s.settled || explicit && !s.stored
+	if !forced && len(s.entries) == 0 && s.idleWas == nil && (s.stored || len(s.rec.Values) == 0) {
+		return s.release(ctx)
+	}
+	c, err := s.collect()
+	dctx := detach(ctx, s.m.cfg.CommitTimeout)
+	defer dctx.stop()
+	if err == nil && (forced || s.changes(&c)) {
+		err = s.write(dctx, &c)
+	}
+	if released := s.release(dctx); err == nil {
+		return released
+	}
+	return s.commitFailed(err)
+}
+
+func (s *Session) write(ctx context.Context, c *Change) error {
+	if s.stored {
+		return s.save(ctx, c)
+	}
+	return s.create(ctx, c)
+}
+
+// create stores a new session.
+func (s *Session) create(ctx context.Context, c *Change) error {
+	if s.refusal != nil {
+		return s.refusal
+	}
+	values, err := c.Apply(s.rec.Values)
+	if err != nil {
+		return err
+	}
+	rec := s.rec
+	rec.Values, rec.Accessed = values, s.m.now()
+	err = s.m.store.Create(ctx, s.key(), rec)
+	if errors.Is(err, ErrExists) {
+		err = s.fresh(func(id string) error {
+			s.id = id
+			return s.m.store.Create(ctx, s.key(), rec)
+		})
+	}
+	if err != nil {
+		return err
+	}
+	s.stored = true
+	s.wrote(values, 1, EventCreated)
+	return nil
+}
+
+// save writes the changes of a session that is stored, under its policy's condition.
+func (s *Session) save(ctx context.Context, c *Change) error {
+	c.Now = s.m.now()
+	c.SetIdle, c.Idle = s.idleWas != nil, s.rec.Idle
+	values, err := c.Apply(s.rec.Values)
+	if err != nil {
+		return err
+	}
+	switch s.cfg.locking {
+	case Lossy:
+		c.Set, c.Delete, c.Replace = values, nil, true
+	case Optimistic:
+		c.Version = s.rec.Version
+	case Serialized:
+		if s.lease == nil {
+			c.Version = s.rec.Version // late: the lock is gone
+			break
+		}
+		c.Fence = s.lease.fence
+		if c.Unlock = s.run >= s.m.cfg.Handover || !s.m.turns.waiting(s.turn); c.Unlock {
+			s.lease.stop()
+		}
+	}
+	var version uint64
+	err = s.follow(func(key Key) (err error) {
+		version, err = s.m.store.Save(ctx, key, c)
+		return err
+	})
+	if err != nil {
+		return s.note(err)
+	}
+	s.exact = s.exact && version == s.rec.Version+1
+	if c.Unlock {
+		s.lease = nil
+	}
+	s.rec.Accessed = c.Now
+	s.wrote(values, version, EventSaved)
+	return nil
+}
+
+// wrote makes the session look as it does in the store now.
+func (s *Session) wrote(values Values, version uint64, kind EventKind) {
+	s.rec.Values, s.rec.Version, s.idleWas = values, version, nil
+	kept := s.entries[:0]
+	for _, e := range s.entries {
+		if e.state != deleted && len(e.views) > 0 {
+			e.state = fetched
+			kept = append(kept, e)
+		}
+	}
+	s.entries = kept
+	if s.m.heard() {
+		s.m.tell(Event{Kind: kind, Manager: s.m.id, Session: s.key().Hash(), Time: s.m.now(), Data: s.m.snapshot(s.rec)})
+	}
+}
+
+// commitFailed tells those whom the error does not reach, for example because the response has begun.
+func (s *Session) commitFailed(err error) error {
+	hash := s.key().Hash()
+	if s.m.heard() {
+		s.m.tell(Event{Kind: EventCommitFailed, Manager: s.m.id, Session: hash, Time: s.m.now(), Err: err})
+	}
+	return fmt.Errorf("core: commit session %s: %w", hash, err)
+}
+
+// rebase starts the request's work over on the record that a conflict brought.
+func (s *Session) rebase(rec Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rec, s.entries, s.idleWas, s.settled = rec, nil, nil, false
+}
+
+// catchUp lets a session that the request has open, and has not changed, see what an Update wrote.
+func (s *Session) catchUp(rec Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, err := s.collect(); err == nil && !s.changes(&c) {
+		s.rec, s.entries = rec, nil
+	}
+}

@@ -1,0 +1,224 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Between two attempts at a lock that another process holds, for stores that can not wake a waiter.
+const (
+	pollMin = time.Millisecond
+	pollMax = 25 * time.Millisecond
+)
+
+// load fills the session from the store, under the lock if the policy asks for it.
+func (s *Session) load(ctx context.Context) error {
+	if s.cfg.locking != Serialized || s.cfg.mode == ReadOnly {
+		rec, id, err := s.m.load(ctx, s.id)
+		if err != nil {
+			return err
+		}
+		s.rec, s.id = rec, id
+		return nil
+	}
+	if s.m.locker == nil {
+		return fmt.Errorf("%w: Serialized needs a store with locks, %T has none", ErrUnsupported, s.m.store)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.m.cfg.LockWait, ErrLockTimeout)
+	defer cancel()
+	for range maxMoves {
+		err := s.takeTurn(ctx)
+		moved, ok := errors.AsType[*MovedError](err)
+		if !ok {
+			return err
+		}
+		s.id = moved.To
+	}
+	return ErrNotFound
+}
+
+// takeTurn waits in line, then takes or takes over the lock. After an error the turn is given up.
+func (s *Session) takeTurn(ctx context.Context) error {
+	h, err := s.m.turns.enter(ctx, s.id, s.m.cfg.MaxWaiters, s.m.cfg.LockWait)
+	if err != nil {
+		if _, ok := errors.AsType[*turnError](err); ok {
+			s.turn, s.lease, s.rec, s.exact, s.run = s.id, h.lease, h.rec, h.fresh, h.run
+			_ = s.release(ctx) // the turn came too late: pass it on
+		}
+		return waited(ctx, err)
+	}
+	s.turn = s.id
+	err = s.takeOver(ctx, h)
+	if err == nil && s.lease == nil {
+		err = s.takeLock(ctx)
+	}
+	if err == nil {
+		err = s.watch()
+	}
+	if err != nil {
+		_ = s.release(ctx)
+	}
+	return err
+}
+
+// takeOver uses what the request before handed on. The record is good unless something that only
+// the store knows is due.
+func (s *Session) takeOver(ctx context.Context, h handover) error {
+	if h.lease == nil || !h.lease.attach(nil) {
+		return nil
+	}
+	s.lease, s.run = h.lease, h.run
+	now := s.m.now()
+	if h.fresh && !h.rec.Expired(now) && now.Sub(h.rec.Accessed) < s.m.cfg.TouchInterval {
+		s.rec, s.exact = h.rec, true
+		return nil
+	}
+	rec, id, err := s.m.load(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	if id != s.id {
+		s.rename(id)
+	}
+	s.rec, s.exact = rec, true
+	return nil
+}
+
+// takeLock asks the store for the lock until it is free.
+func (s *Session) takeLock(ctx context.Context) error {
+	opt := LockOptions{LoadOptions: s.m.loadOptions(), Lease: s.m.cfg.Lease}
+	for pause := pollMin; ; pause = min(2*pause, pollMax) {
+		asked := time.Now()
+		opt.Now = s.m.now()
+		rec, fence, err := s.m.locker.Lock(ctx, s.key(), opt)
+		if err == nil {
+			s.rec, s.exact, s.run = rec, true, 0
+			s.lease = s.m.hold(s.key(), fence, asked)
+			return nil
+		}
+		if !errors.Is(err, ErrLocked) {
+			return s.m.lost(s.id, waited(ctx, err))
+		}
+		if err := s.waitLock(ctx, pause); err != nil {
+			return waited(ctx, err)
+		}
+	}
+}
+
+func (s *Session) waitLock(ctx context.Context, pause time.Duration) error {
+	if w, ok := s.m.store.(LockWaiter); ok {
+		return w.WaitLock(ctx, s.key(), 10*pollMax)
+	}
+	timer := time.NewTimer(pause/2 + rand.N(pause))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// waited names the reason for which a wait ended: our own bound or the request's context.
+func waited(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, ErrLockTimeout) {
+		return ErrLockTimeout
+	}
+	return err
+}
+
+// watch makes the request's context end with the lock.
+func (s *Session) watch() error {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	if !s.lease.attach(func(err error) { cancel(fmt.Errorf("%w: %w", ErrLockLost, err)) }) {
+		cancel(nil)
+		return ErrLockLost
+	}
+	s.ctx = ctx
+	return nil
+}
+
+// release gives the lock and the turn to whoever is next. The session stays readable.
+func (s *Session) release(ctx context.Context) error {
+	s.settled = true
+	l, turn := s.lease, s.turn
+	s.lease, s.turn = nil, ""
+	var err error
+	if l != nil {
+		next := handover{lease: l, rec: s.rec, fresh: s.exact, run: s.run + 1}
+		if turn != "" && s.run < s.m.cfg.Handover && l.attach(nil) && s.m.turns.pass(turn, next) {
+			return nil
+		}
+		err = s.unlock(ctx, l)
+	}
+	if turn != "" {
+		s.m.turns.leave(turn)
+	}
+	return err
+}
+
+func (s *Session) locked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease != nil
+}
+
+// unlock lets go of the lock in the store. Whoever lost it already has nothing to let go of.
+func (s *Session) unlock(ctx context.Context, l *lease) error {
+	l.stop()
+	dctx := detach(ctx, s.m.cfg.CommitTimeout)
+	defer dctx.stop()
+	err := s.follow(func(key Key) error { return s.m.locker.Unlock(dctx, key, l.fence) })
+	if err == nil || errors.Is(err, ErrLockLost) || errors.Is(err, ErrGone) {
+		return nil
+	}
+	s.m.cfg.Logger.Error("a session's lock could not be let go; it ends with its lease",
+		"manager", s.m.id, "session", s.key().Hash(), "lease", s.m.cfg.Lease, "error", err)
+	return fmt.Errorf("core: unlock session %s: %w", s.key().Hash(), err)
+}
+
+// reopen makes a session that the request has open fit for a further opening of it. What it fetched
+// so far is read anew, what it changed stays changed.
+func (s *Session) reopen(ctx context.Context, cfg openConfig) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stored || cfg.mode == ReadOnly {
+		return nil
+	}
+	lock := cfg.locking == Serialized && s.lease == nil && !s.settled
+	if s.cfg.mode == ReadWrite && !lock {
+		return nil
+	}
+	if s.cfg.mode == ReadOnly {
+		s.entries = nil
+	} else if err := s.forget(); err != nil {
+		return err
+	}
+	was, idle := s.cfg, s.rec.Idle
+	s.cfg = cfg
+	if err := s.load(ctx); err != nil {
+		s.cfg = was
+		return s.opening(err)
+	}
+	s.settled = false
+	if s.idleWas != nil {
+		s.rec.Idle = idle
+	}
+	return nil
+}
+
+// opening adds the session's name to errors of the store's own.
+func (s *Session) opening(err error) error {
+	for _, known := range []error{ErrNotFound, ErrLockTimeout, ErrQueueFull, ErrCorrupt, ErrClosed} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return fmt.Errorf("core: open session %s: %w", s.key().Hash(), err)
+}
