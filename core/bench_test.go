@@ -89,3 +89,20 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkNew(b *testing.B) {
+	m := newManager(b, core.Config{})
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := m.Create(b.Context())
+		ok(b, err)
+		ok(b, s.Set("count", 1))
+		ok(b, s.Set("user", 4711))
+		for _, name := range [...]string{"field0", "field1", "field2", "field3", "field4", "field5", "field6", "field7"} {
+			ok(b, s.Set(name, text))
+		}
+		ok(b, s.End(b.Context()))
+	}
+}
+
+var text = strings.Repeat("x", 128)

@@ -90,7 +90,8 @@ func (c *cborCodec) Encode(v any) (string, error) {
 		if !utf8.ValidString(v) {
 			return "", errText("")
 		}
-		return string(append(cborHead(make([]byte, 0, len(v)+9), 3<<5, uint64(len(v))), v...)), nil
+		var buf [9]byte
+		return string(cborHead(buf[:0], 3<<5, uint64(len(v)))) + v, nil
 	case int:
 		var buf [9]byte
 		if v < 0 {

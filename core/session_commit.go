@@ -75,6 +75,9 @@ func (s *Session) collect() (Change, error) {
 		}
 		switch e.state {
 		case changed:
+			if c.Set == nil {
+				c.Set = make(Values, 0, len(s.entries)-i)
+			}
 			c.Set = append(c.Set, Item{e.name, e.data})
 		case deleted:
 			c.Delete = append(c.Delete, e.name)

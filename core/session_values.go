@@ -240,6 +240,9 @@ func (s *Session) put(e entry) {
 		s.entries[i] = e
 		return
 	}
+	if s.entries == nil && s.created {
+		s.entries = make([]entry, 0, 8) // a new session is given several names
+	}
 	s.entries = slices.Insert(s.entries, i, e)
 }
 

@@ -28,8 +28,9 @@ import (
 // be refused with an error.
 type Store interface {
 	// Create stores a new record and returns nil, or returns ErrExists and changes nothing when the
-	// key holds a living or a forwarding record. The record's Version is ignored; it becomes 1. A lock
-	// left from an earlier session of the same key does not carry over.
+	// key holds a living or a forwarding record; the session begins at rec.Accessed, and that is the
+	// time by which the other is judged. The record's Version is ignored; it becomes 1. A lock left from
+	// an earlier session of the same key does not carry over.
 	Create(ctx context.Context, key Key, rec Record) error
 
 	// Load returns the record. With opt.Touch it may move the last access in the same step. Errors:

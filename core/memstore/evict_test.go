@@ -71,6 +71,45 @@ func TestEvictsLeastRecentlyAccessed(t *testing.T) {
 	}
 }
 
+// The order holds within shards and across them.
+func TestEvictsInOrderOfAccess(t *testing.T) {
+	const n = 5 * shardCount
+	s := New(Config{MaxSessions: n})
+	got := evictions(s)
+	var want []string
+	for i := range n {
+		mustCreate(t, s, fmt.Sprint(i), record(0))
+	}
+	for i := n - 1; i >= 0; i-- {
+		want = append(want, fmt.Sprint(i))
+		if err := s.Touch(t.Context(), key(want[len(want)-1]), start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		mustCreate(t, s, fmt.Sprint("new", i), record(0))
+	}
+	if !slices.Equal(*got, want) {
+		t.Errorf("evicted %v, want %v", *got, want)
+	}
+}
+
+// Two who both saw the store above its limit must not evict one session each for one too many.
+func TestEvictsNoMoreThanNecessary(t *testing.T) {
+	s := New(Config{MaxSessions: 1})
+	for _, id := range []string{"a", "b"} {
+		if err := s.create(&entry{key: key(id), rec: record(0)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := s.takeOldest(); e == nil || e.key.ID != "a" {
+		t.Errorf("the first takes %v, want a", e)
+	}
+	if e := s.takeOldest(); e != nil {
+		t.Errorf("the second takes %s, want nothing", e.key.ID)
+	}
+}
+
 func TestEvictsForBytes(t *testing.T) {
 	s := New(Config{MaxBytes: 100})
 	got := evictions(s)
@@ -90,6 +129,13 @@ func TestEvictsForBytes(t *testing.T) {
 	}
 	if err := set("c", 87); !errors.Is(err, core.ErrTooLarge) || len(*got) != 1 {
 		t.Errorf("a session above the limit by itself: %v, evicted %v, want ErrTooLarge and no more evictions", err, *got)
+	}
+	if err := s.Rotate(t.Context(), key("b"), core.Rotation{Now: start, To: "bb"}); err != nil || !slices.Equal(*got, []string{"a"}) {
+		t.Errorf("evicted %v (%v) at the limit", *got, err)
+	}
+	err := s.Rotate(t.Context(), key("bb"), core.Rotation{Now: start, To: strings.Repeat("b", 20)})
+	if err != nil || !slices.Equal(*got, []string{"a", "c"}) {
+		t.Errorf("evicted %v (%v) when an id became longer, want c too", *got, err)
 	}
 	rec := record(0)
 	rec.Values = core.Values{{Name: "more", Data: strings.Repeat("x", 100)}}

@@ -39,8 +39,7 @@ func (e *entry) expired(now time.Time) bool {
 }
 
 func (e *entry) touchDue(opt core.LoadOptions) bool {
-	since := opt.Now.Sub(e.rec.Accessed)
-	return opt.Touch >= 0 && since > 0 && since >= opt.Touch
+	return opt.Touch >= 0 && opt.Now.Sub(e.rec.Accessed) >= opt.Touch
 }
 
 // unlock frees the lock and wakes those who wait for it.

@@ -31,7 +31,7 @@ type Config struct {
 	MaxSessions int
 
 	// MaxBytes is how many bytes of session ids, names and encoded values the store keeps. What Go
-	// needs around them, some 500 bytes a session, is not counted. Growing beyond it ends the sessions
+	// needs around them, some 400 bytes a session, is not counted. Growing beyond it ends the sessions
 	// that were accessed longest ago; a single session beyond it is refused with core.ErrTooLarge.
 	// 0 means any number.
 	MaxBytes int64

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,42 +121,6 @@ func TestNewRefusesNegativeLimits(t *testing.T) {
 	}
 }
 
-func TestOpenStore(t *testing.T) {
-	for _, tt := range []struct {
-		url     string
-		want    Config
-		wantErr string
-	}{
-		{"memory:", Config{}, ""},
-		{"memory:?max_sessions=7&max_bytes=1000", Config{MaxSessions: 7, MaxBytes: 1000}, ""},
-		{"memory:?max_sessions=-1", Config{}, "negative"},
-		{"memory:?max_sessions=many", Config{}, "max_sessions"},
-		{"memory:?max_seesions=7", Config{}, "no setting max_seesions"},
-		{"memory:?max_bytes=%zz", Config{}, "invalid URL escape"},
-		{"memory:somewhere", Config{}, "nothing but"},
-		{"memory://host/", Config{}, "nothing but"},
-	} {
-		t.Run(tt.url, func(t *testing.T) {
-			st, err := core.OpenStore(t.Context(), tt.url)
-			if tt.wantErr != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
-					t.Fatalf("OpenStore: %v, want an error with %q", err, tt.wantErr)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := st.(*Store).cfg; got != tt.want {
-				t.Errorf("OpenStore gives %+v, want %+v", got, tt.want)
-			}
-			if err := st.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 // check looks into the store for what no caller can see: that indexes and counters agree.
 func check(t *testing.T, s *Store) {
 	t.Helper()
@@ -207,15 +173,15 @@ func check(t *testing.T, s *Store) {
 }
 
 func TestIndexesAgree(t *testing.T) {
-	for _, cfg := range []Config{{}, {MaxSessions: 40, MaxBytes: 2000}} {
+	for _, cfg := range []Config{{}, {MaxSessions: 1000, MaxBytes: 50_000}} {
 		t.Run(fmt.Sprintf("%+v", cfg), func(t *testing.T) {
 			s := New(cfg)
 			r := rand.New(rand.NewPCG(1, 2))
 			ctx, now := t.Context(), start
 			id := func() core.Key {
-				return core.Key{Manager: string(rune('A' + r.IntN(2))), ID: fmt.Sprint(r.IntN(100))}
+				return core.Key{Manager: string(rune('A' + r.IntN(2))), ID: fmt.Sprint(r.IntN(3000))}
 			}
-			for range 5000 {
+			for range 30_000 {
 				now = now.Add(time.Duration(r.IntN(1000)) * time.Millisecond)
 				switch k := id(); r.IntN(8) {
 				case 0, 1:
@@ -317,19 +283,72 @@ func TestSweepCallsBackWithoutLock(t *testing.T) {
 	}
 }
 
-func TestCloseWakesWaiters(t *testing.T) {
+func mustLock(t *testing.T, s *Store, id string) {
+	t.Helper()
+	_, _, err := s.Lock(t.Context(), key(id), core.LockOptions{
+		LoadOptions: core.LoadOptions{Now: start, Touch: core.NoTouch}, Lease: time.Hour})
+	if err != nil {
+		t.Fatalf("Lock(%s): %v", id, err)
+	}
+}
+
+// Whatever ends a session or the store wakes those who wait for its lock.
+func TestWakesWaiters(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(s *Store) error
+		want error
+	}{
+		{"sweep", func(s *Store) error {
+			return s.Sweep(t.Context(), "app", start.Add(time.Minute), func(string, core.Record) {})
+		}, nil},
+		{"evict", func(s *Store) error { return s.Create(t.Context(), key("b"), record(0)) }, nil},
+		{"close", func(s *Store) error { return s.Close() }, core.ErrClosed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := New(Config{MaxSessions: 1})
+			mustCreate(t, s, "a", record(time.Minute))
+			mustLock(t, s, "a")
+			done := make(chan error, 1)
+			go func() { done <- s.WaitLock(t.Context(), key("a"), time.Hour) }()
+			for !awaited(s, "a") {
+				runtime.Gosched()
+			}
+			if err := tt.end(s); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; !errors.Is(err, tt.want) {
+				t.Errorf("WaitLock: %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// awaited reports whether somebody waits for the lock.
+func awaited(s *Store, id string) bool {
+	sh := s.shard(key(id))
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sh.entries[key(id)].freed != nil
+}
+
+// Rotating takes two locks, which must not deadlock with a rotation the other way round.
+func TestRotateConcurrently(t *testing.T) {
 	s := New(Config{})
-	mustCreate(t, s, "a", record(0))
-	if _, _, err := s.Lock(t.Context(), key("a"), core.LockOptions{
-		LoadOptions: core.LoadOptions{Now: start, Touch: core.NoTouch}, Lease: time.Minute}); err != nil {
-		t.Fatal(err)
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		from := fmt.Sprint(worker)
+		mustCreate(t, s, from, record(0))
+		wg.Go(func() {
+			for i := range 2000 {
+				to := fmt.Sprint(worker, "-", i)
+				if err := s.Rotate(t.Context(), key(from), core.Rotation{Now: start, To: to}); err != nil {
+					t.Errorf("Rotate: %v", err)
+				}
+				from = to
+			}
+		})
 	}
-	done := make(chan error)
-	go func() { done <- s.WaitLock(t.Context(), key("a"), time.Hour) }()
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; !errors.Is(err, core.ErrClosed) {
-		t.Errorf("WaitLock on a closed store: %v, want ErrClosed", err)
-	}
+	wg.Wait()
+	check(t, s)
 }

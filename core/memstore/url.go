@@ -27,7 +27,7 @@ func parseURL(raw string) (Config, error) {
 		return cfg, fmt.Errorf("memstore: %w", err)
 	}
 	if u.Opaque != "" || u.Host != "" || u.Path != "" || u.Fragment != "" {
-		return cfg, fmt.Errorf("memstore: %q: nothing but ?max_sessions=N&max_bytes=N may follow memory:", raw)
+		return cfg, fmt.Errorf("memstore: %q: write memory: or memory:?max_sessions=N&max_bytes=N", raw)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -36,9 +36,6 @@ func parseURL(raw string) (Config, error) {
 	for name, values := range query {
 		// The last one counts, as everywhere in a query.
 		n, err := strconv.ParseInt(values[len(values)-1], 10, 0)
-		if err != nil {
-			return cfg, fmt.Errorf("memstore: %q: %s: %w", raw, name, err)
-		}
 		switch name {
 		case "max_sessions":
 			cfg.MaxSessions = int(n)
@@ -46,6 +43,9 @@ func parseURL(raw string) (Config, error) {
 			cfg.MaxBytes = n
 		default:
 			return cfg, fmt.Errorf("memstore: %q: no setting %s; there are max_sessions and max_bytes", raw, name)
+		}
+		if err != nil {
+			return cfg, fmt.Errorf("memstore: %q: %s: %w", raw, name, err)
 		}
 	}
 	return cfg, cfg.validate()
