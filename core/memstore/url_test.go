@@ -19,8 +19,8 @@ func TestOpenStore(t *testing.T) {
 		{"memory:?max_sessions=many", Config{}, "max_sessions"},
 		{"memory:?max_seesions=many", Config{}, "no setting max_seesions"},
 		{"memory:?max_bytes=%zz", Config{}, "invalid URL escape"},
-		{"memory:somewhere", Config{}, "nothing but"},
-		{"memory://host/", Config{}, "nothing but"},
+		{"memory:somewhere", Config{}, "write memory:"},
+		{"memory://host/", Config{}, "write memory:"},
 	} {
 		t.Run(tt.url, func(t *testing.T) {
 			st, err := core.OpenStore(t.Context(), tt.url)
