@@ -32,15 +32,19 @@ type cborCodec struct {
 //
 // Fetched without a type, a value comes back as what it was: nil, bool, every integer and float type,
 // string, []byte, time.Time (nanoseconds and zone offset kept), time.Duration, big.Int (as a value), []any
-// and map[string]any with the same inside, and typed slices, maps and pointers of these. Named types
-// come back as themselves if a value of each is given here; without that they encode as well, but
-// only a typed fetch (core.Get) gives them back, and an untyped one gives a map[string]any.
-// Interface-typed fields of structs hold int for any integer type and float64 for any float type.
+// and map[string]any with the same inside, and typed slices, maps and pointers of these. The keys of maps
+// are strings or integers. A nil []byte comes back as nil.
+//
+// Named types come back as themselves if a value of each is given here. Without that they encode as well, but
+// only a typed fetch (core.Get) gives them back; an untyped one gives a map[string]any, or fails where that
+// can not hold them. Interface-typed fields of structs hold int for any integer type and float64 for any float
+// type. A struct must have exported fields, or encode itself as text or bytes.
 //
 // CBOR panics if a value given is of an unnamed type or two types have the same name.
 func CBOR(types ...any) Codec {
 	enc, err := cbor.EncOptions{
 		Sort: cbor.SortBytewiseLexical, Time: cbor.TimeRFC3339Nano, TimeTag: cbor.EncTagRequired,
+		TextMarshaler: cbor.TextMarshalerTextString,
 	}.EncMode()
 	if err != nil {
 		panic(err) // the options are constant
@@ -53,6 +57,7 @@ func CBOR(types ...any) Codec {
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, IntDec: cbor.IntDecConvertSignedOrBigInt,
 		DefaultMapType: reflect.TypeFor[map[string]any](), MaxNestedLevels: 3*maxDepth + 4,
 		MaxArrayElements: maxElements, MaxMapPairs: maxElements, ExtraReturnErrors: cbor.ExtraDecErrorNone,
+		TextUnmarshaler: cbor.TextUnmarshalerTextString,
 	}.DecModeWithTags(objects)
 	if err != nil {
 		panic(err)
@@ -137,10 +142,7 @@ func (c *cborCodec) Decode(data string, into any) error {
 	if err := c.unmarshal(b, into); err != nil {
 		return err
 	}
-	if v := reflect.ValueOf(into); holdsAny(v.Type(), 0) {
-		return settle(v, c.unpack)
-	}
-	return nil
+	return settle(reflect.ValueOf(into), c.unpack)
 }
 
 func (c *cborCodec) unmarshal(b []byte, into any) error {
@@ -192,10 +194,8 @@ func (c *cborCodec) named(o object) (any, error) {
 	if err := c.unmarshal(o.Value, p.Interface()); err != nil {
 		return nil, err
 	}
-	if holdsAny(t, 0) {
-		if err := settle(p, c.unpack); err != nil {
-			return nil, err
-		}
+	if err := settle(p, c.unpack); err != nil {
+		return nil, err
 	}
 	return p.Elem().Interface(), nil
 }

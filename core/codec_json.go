@@ -103,10 +103,7 @@ func (c *jsonCodec) typed(b []byte, into any) error {
 	if err := unmarshalJSON(b, into); err != nil {
 		return err
 	}
-	if v := reflect.ValueOf(into); holdsAny(v.Type(), 0) {
-		return settle(v, c.unpack)
-	}
-	return nil
+	return settle(reflect.ValueOf(into), c.unpack)
 }
 
 func (c *jsonCodec) dynamic(b []byte) (any, error) {

@@ -1,9 +1,11 @@
 package core_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,54 @@ func TestCodecTypedFetch(t *testing.T) {
 	}
 }
 
+func TestCodecInterfaceFieldsOfStructs(t *testing.T) {
+	type row map[string]any
+	type report struct {
+		Any  any
+		List []any
+		Rows []row
+		Ptr  *user
+	}
+	in := report{Any: 5, List: []any{1, "a", 2.5}, Rows: []row{{"n": 1, "big": int64(3)}}, Ptr: &user{Extra: map[string]any{"n": 7}}}
+	for name, newCodec := range codecs {
+		t.Run(name, func(t *testing.T) {
+			codec := newCodec()
+			data, err := codec.Encode(in)
+			ok(t, err)
+			var got report
+			ok(t, codec.Decode(data, &got))
+			want := in
+			want.Rows = []row{{"n": 1, "big": 3}} // no room for the type in there
+			if diff := cmp.Diff(want, got, compare); diff != "" {
+				t.Errorf("%q (-want +got):\n%s", data, diff)
+			}
+		})
+	}
+}
+
+// Types with a text form of their own are stored by it.
+func TestCodecTextForms(t *testing.T) {
+	for name, newCodec := range codecs {
+		t.Run(name, func(t *testing.T) {
+			codec := newCodec()
+			data, err := codec.Encode(netip.MustParseAddr("192.0.2.1"))
+			ok(t, err)
+			var got netip.Addr
+			ok(t, codec.Decode(data, &got))
+			if got.String() != "192.0.2.1" {
+				t.Errorf("%q came back as %v", data, got)
+			}
+			data, err = codec.Encode(big.NewRat(1, 3))
+			ok(t, err)
+			var rat big.Rat
+			ok(t, codec.Decode(data, &rat))
+			if rat.Cmp(big.NewRat(1, 3)) != 0 {
+				t.Errorf("%q came back as %v", data, &rat)
+			}
+		})
+	}
+}
+
 type cyclic struct{ Next *cyclic }
 
 func TestCodecRefuses(t *testing.T) {
@@ -140,6 +190,8 @@ func TestCodecRefuses(t *testing.T) {
 			"func": func() {}, "chan in map": map[string]any{"a": make(chan int)}, "complex": 1i,
 			"bad text": "a\xff", "bad text in list": []any{"ok", "\xff"}, "bad text in strings": []string{"\xff"},
 			"bad key": map[string]any{"\xff": 1}, "bad text in struct": user{Name: "\xff"},
+			"map with any keys": map[any]any{1: 2}, "map with float keys": map[float64]int{1: 2}, "map with pointer keys": map[*int]int{},
+			"nothing exported": bytes.Buffer{}, "an error": errors.New("x"),
 			"pointer cycle": loop, "map cycle": self, "deep": deep, "long": make([]any, 1<<17+1),
 		} {
 			t.Run(name+"/"+label, func(t *testing.T) {

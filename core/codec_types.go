@@ -79,6 +79,16 @@ func (n *typeNames) name(t reflect.Type) string {
 	return ""
 }
 
+// keyType reports whether maps with such keys can be stored: by text, or by a whole number.
+func keyType(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return true
+	}
+	return false
+}
+
 func prefixed(prefix, name string) string {
 	if name == "" {
 		return ""
@@ -111,7 +121,7 @@ func (n *typeNames) parse(name string, depth int) (reflect.Type, error) {
 	if rest, ok := strings.CutPrefix(name, "map["); ok {
 		key, elem, _ := strings.Cut(rest, "]")
 		k, ok := n.byName[key]
-		if !ok || !k.Comparable() || k == anyType {
+		if !ok || !keyType(k) {
 			return nil, fmt.Errorf("%q can not be the key of a map", key)
 		}
 		t, err := n.parse(elem, depth+1)
@@ -291,6 +301,9 @@ func (p *packer) check(v reflect.Value, at string, depth int) error {
 		if err := checkSize(v.Len(), at, depth); err != nil {
 			return err
 		}
+		if !keyType(t.Key()) {
+			return fmt.Errorf("%sis a %v; the keys of a map must be strings or integers", place(at), t)
+		}
 		for it := v.MapRange(); it.Next(); {
 			if err := p.check(it.Key(), at, depth+1); err != nil {
 				return err
@@ -303,14 +316,19 @@ func (p *packer) check(v reflect.Value, at string, depth int) error {
 		if opaque(t) {
 			return nil
 		}
+		seen := t.NumField() == 0
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if !f.IsExported() && !f.Anonymous {
 				continue
 			}
+			seen = true
 			if err := p.check(v.Field(i), at+"."+f.Name, depth+1); err != nil {
 				return err
 			}
+		}
+		if !seen {
+			return fmt.Errorf("%sis a %v, which has no exported fields to store", place(at), t)
 		}
 	}
 	return nil
@@ -329,6 +347,7 @@ func flat(t reflect.Type) bool {
 	return t.Kind() <= reflect.Float64 && t.Kind() != reflect.Uintptr
 }
 
+// holdsAny reports whether values of the unnamed container t hold interfaces whose contents must be packed.
 func holdsAny(t reflect.Type, depth int) bool {
 	switch t.Kind() {
 	case reflect.Interface:
@@ -339,28 +358,23 @@ func holdsAny(t reflect.Type, depth int) bool {
 	return false
 }
 
-// settle gives what a format's decoder left in interfaces inside a typed container its own types
+// settle gives what a format's decoder left in interfaces, anywhere inside a typed value, its own types
 // back. Maps can not be changed in place through reflection, so elements are set anew.
 func settle(v reflect.Value, unpack func(any) (any, error)) error {
+	if flat(v.Type()) || v.Kind() == reflect.String {
+		return nil
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
 			return settle(v.Elem(), unpack)
 		}
 	case reflect.Interface:
-		if v.IsNil() {
+		return settleInterface(v, unpack)
+	case reflect.Slice, reflect.Array:
+		if flat(v.Type().Elem()) {
 			return nil
 		}
-		got, err := unpack(v.Interface())
-		if err != nil {
-			return err
-		}
-		if got == nil {
-			v.SetZero()
-		} else {
-			v.Set(reflect.ValueOf(got))
-		}
-	case reflect.Slice:
 		for i := range v.Len() {
 			if err := settle(v.Index(i), unpack); err != nil {
 				return err
@@ -375,7 +389,34 @@ func settle(v reflect.Value, unpack func(any) (any, error)) error {
 			}
 			v.SetMapIndex(it.Key(), e)
 		}
+	case reflect.Struct:
+		if opaque(v.Type()) {
+			return nil
+		}
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				if err := settle(f, unpack); err != nil {
+					return err
+				}
+			}
+		}
 	}
+	return nil
+}
+
+func settleInterface(v reflect.Value, unpack func(any) (any, error)) error {
+	if v.IsNil() || v.Type() != anyType {
+		return nil
+	}
+	got, err := unpack(v.Interface())
+	if err != nil {
+		return err
+	}
+	if got == nil {
+		v.SetZero()
+		return nil
+	}
+	v.Set(reflect.ValueOf(got))
 	return nil
 }
 

@@ -24,8 +24,8 @@ type Config struct {
 	AbsoluteTimeout time.Duration
 
 	// TouchInterval is how old the stored last access may be before a request moves it: a session may
-	// end this much early. Default a twentieth of IdleTimeout, at most one minute; negative: each
-	// request moves it.
+	// end this much early, but no more than a tenth of its idle timeout. Default a twentieth of
+	// IdleTimeout, at most one minute; negative: each request moves it.
 	TouchInterval time.Duration
 
 	// SweepInterval is how often expired sessions are removed and their end is told. It has no
@@ -80,16 +80,18 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Locking = orElse(c.Locking, Merge)
 	c.Save = orElse(c.Save, SaveDirty)
-	c.IdleTimeout = max(orElse(c.IdleTimeout, time.Hour), 0)
-	c.AbsoluteTimeout = max(c.AbsoluteTimeout, 0)
-	idle := orElse(c.IdleTimeout, time.Hour)
-	c.TouchInterval = max(orElse(c.TouchInterval, min(idle/20, time.Minute)), 0)
+	c.IdleTimeout = orElse(c.IdleTimeout, time.Hour)
+	idle := c.IdleTimeout
+	if idle < 0 {
+		idle = time.Hour
+	}
+	c.TouchInterval = orElse(c.TouchInterval, min(idle/20, time.Minute))
 	c.SweepInterval = orElse(c.SweepInterval, min(max(idle/10, time.Second), 5*time.Minute))
 	c.Lease = orElse(c.Lease, 10*time.Second)
 	c.LockWait = orElse(c.LockWait, 30*time.Second)
 	c.MaxWaiters = orElse(c.MaxWaiters, 100)
-	c.Handover = max(orElse(c.Handover, 16), 0)
-	c.MaxRetries = max(orElse(c.MaxRetries, 32), 0)
+	c.Handover = orElse(c.Handover, 16)
+	c.MaxRetries = orElse(c.MaxRetries, 32)
 	c.CommitTimeout = orElse(c.CommitTimeout, 10*time.Second)
 	c.MaxSize = orElse(c.MaxSize, 1<<20)
 	if c.IDs.New == nil && c.IDs.Valid == nil {
@@ -126,8 +128,8 @@ func (c *Config) validate(s Store) error {
 	bad(c.MaxWaiters > 0, "MaxWaiters: %d; give at least 1", c.MaxWaiters)
 	bad(c.MaxSize > 0, "MaxSize: %d; give at least 1", c.MaxSize)
 	bad(c.ListenerQueue > 0, "ListenerQueue: %d; give at least 1", c.ListenerQueue)
-	bad(c.IdleTimeout == 0 || c.TouchInterval < c.IdleTimeout,
-		"TouchInterval: %v is not shorter than IdleTimeout %v, so busy sessions would end", c.TouchInterval, c.IdleTimeout)
+	bad(c.IdleTimeout < 0 || c.TouchInterval < c.IdleTimeout,
+		"TouchInterval: %v is not shorter than IdleTimeout %v", c.TouchInterval, c.IdleTimeout)
 	if err := c.IDs.check(); err != nil {
 		errs = append(errs, err)
 	}

@@ -48,6 +48,11 @@ func (l *lease) renew() {
 	if l.closed || l.key != key {
 		return
 	}
+	if moved, ok := errors.AsType[*MovedError](err); ok {
+		l.key.ID = moved.To // the lock went along
+		l.timer.Reset(0)
+		return
+	}
 	switch {
 	case err == nil:
 		l.ends = asked.Add(l.m.cfg.Lease)

@@ -297,10 +297,11 @@ func TestIDFormats(t *testing.T) {
 		{"prefixed", core.PrefixedIDs("web1-", core.UUIDs()), ""},
 		{"half", core.IDFormat{New: good.New}, "both be set"},
 		{"constant", core.IDFormat{New: func() string { return strings.Repeat("A", 26) }, Valid: good.Valid}, "same id twice"},
-		{"short", core.IDFormat{New: func() string { return good.New()[:10] }, Valid: good.Valid}, "characters long"},
+		{"short", core.IDFormat{New: func() string { return good.New()[:10] }, Valid: good.Valid}, "characters"},
 		{"mostly constant", core.PrefixedIDs(strings.Repeat("A", 20), core.IDFormat{New: func() string { return good.New()[:10] },
-			Valid: func(id string) bool { return len(id) == 10 && good.Valid(id+strings.Repeat("A", 16)) }}), "are random"},
+			Valid: func(id string) bool { return len(id) == 10 && good.Valid(id+strings.Repeat("A", 16)) }}), "random bits"},
 		{"bad characters", core.IDFormat{New: func() string { return "a b" + good.New() }, Valid: func(string) bool { return true }}, "character"},
+		{"80 bits", core.IDFormat{New: func() string { return core.UUIDs().New()[:20] }, Valid: func(id string) bool { return len(id) == 20 }}, "random bits"},
 		{"refuses its own", core.IDFormat{New: good.New, Valid: core.UUIDs().Valid}, "refuses"},
 		{"accepts anything", core.IDFormat{New: good.New, Valid: func(string) bool { return true }}, "accepts"},
 	} {

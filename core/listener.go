@@ -95,14 +95,10 @@ func (m *Manager) snapshot(rec Record) *Snapshot {
 // several goroutines.
 func (m *Manager) Listen(fn func(context.Context, Event)) (stop func()) {
 	l := &listener{fn: fn, log: m.cfg.Logger, queue: make(chan Event, m.cfg.ListenerQueue), stopped: make(chan struct{})}
-	if !m.listeners.add(l) {
+	if !m.listeners.add(l, func() { m.work.Go(func() { l.run(m.hearing) }) }) {
 		return func() {}
 	}
-	m.work.Go(func() { l.run(m.closing) })
-	return sync.OnceFunc(func() {
-		m.listeners.remove(l)
-		close(l.stopped)
-	})
+	return func() { m.listeners.remove(l) }
 }
 
 type listener struct {
@@ -119,9 +115,6 @@ func (l *listener) run(ctx context.Context) {
 		case ev := <-l.queue:
 			l.call(ctx, ev)
 		case <-l.stopped:
-			l.drain(ctx)
-			return
-		case <-ctx.Done():
 			l.drain(ctx)
 			return
 		}
@@ -164,7 +157,7 @@ func (s *listenerSet) get() []*listener {
 	return nil
 }
 
-func (s *listenerSet) add(l *listener) bool {
+func (s *listenerSet) add(l *listener, start func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -172,20 +165,28 @@ func (s *listenerSet) add(l *listener) bool {
 	}
 	list := append(slices.Clone(s.get()), l)
 	s.list.Store(&list)
+	start()
 	return true
 }
 
 func (s *listenerSet) remove(l *listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !slices.Contains(s.get(), l) {
+		return // a second time, or closed
+	}
 	list := slices.DeleteFunc(slices.Clone(s.get()), func(other *listener) bool { return other == l })
 	s.list.Store(&list)
+	close(l.stopped)
 }
 
 func (s *listenerSet) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	for _, l := range s.get() {
+		close(l.stopped)
+	}
 	s.list.Store(nil)
 }
 
@@ -195,12 +196,16 @@ func (m *Manager) heard() bool { return len(m.listeners.get()) > 0 }
 // tell hands an event of a request to the listeners, without waiting.
 func (m *Manager) tell(ev Event) {
 	for _, l := range m.listeners.get() {
-		select {
-		case l.queue <- ev:
-		default:
-			l.log.Error("session listener is too slow, an event was dropped", "event", ev.Kind.String(),
-				"manager", ev.Manager, "session", ev.Session, "dropped", l.dropped.Add(1))
-		}
+		l.offer(ev)
+	}
+}
+
+func (l *listener) offer(ev Event) {
+	select {
+	case l.queue <- ev:
+	default:
+		l.log.Error("session listener is too slow, an event was dropped", "event", ev.Kind.String(),
+			"manager", ev.Manager, "session", ev.Session, "dropped", l.dropped.Add(1))
 	}
 }
 
@@ -211,8 +216,9 @@ func (m *Manager) tellWaiting(ctx context.Context, ev Event) {
 		case l.queue <- ev:
 		case <-l.stopped:
 		case <-ctx.Done():
-			m.tell(ev)
-			return
+			l.offer(ev)
+		case <-m.hearing.Done():
+			l.offer(ev)
 		}
 	}
 }

@@ -31,6 +31,9 @@ type Manager struct {
 	closed    atomic.Bool
 	closing   context.Context // ends when the manager closes
 	shut      context.CancelFunc
+	sweeping  sync.RWMutex    // held for reading by each sweep, for writing to wait for their end
+	hearing   context.Context // ends when the manager has closed, or stopped waiting for its listeners
+	hush      context.CancelFunc
 	work      sync.WaitGroup // the sweeper and the listeners
 	stopEvict func()
 }
@@ -55,6 +58,7 @@ func New(id string, store Store, cfg Config) (*Manager, error) {
 	m := &Manager{id: id, store: store, cfg: cfg, turns: newQueue(), updates: newQueue(), stopEvict: func() {}}
 	m.locker, _ = store.(Locker)
 	m.closing, m.shut = context.WithCancel(context.Background())
+	m.hearing, m.hush = context.WithCancel(context.Background())
 	if e, ok := store.(Evictor); ok {
 		m.stopEvict = e.OnEvict(id, func(id string, rec Record) {
 			if m.heard() {
@@ -93,14 +97,14 @@ func (m *Manager) Config() Config { return m.cfg }
 
 // ValidID reports whether the manager could have made the id. It says nothing about whether there is
 // such a session.
-func (m *Manager) ValidID(id string) bool { return len(id) <= maxIDLength && m.cfg.IDs.Valid(id) }
+func (m *Manager) ValidID(id string) bool { return travels(id) && m.cfg.IDs.Valid(id) }
 
 func (m *Manager) key(id string) Key { return Key{m.id, id} }
 
 func (m *Manager) now() time.Time { return m.cfg.Now().UTC().Round(0) }
 
 func (m *Manager) loadOptions() LoadOptions {
-	return LoadOptions{Now: m.now(), Touch: m.cfg.TouchInterval}
+	return LoadOptions{Now: m.now(), Touch: max(m.cfg.TouchInterval, 0)}
 }
 
 // Open loads the session with that id for a request and counts as an access to it. Options override
@@ -121,14 +125,26 @@ func (m *Manager) Open(ctx context.Context, id string, opts ...OpenOption) (*Ses
 	if !m.ValidID(id) {
 		return nil, ErrBadID
 	}
-	cfg := m.openConfig(opts)
+	cfg, err := m.openConfig(opts)
+	if err != nil {
+		return nil, err
+	}
 	scope := scopeOf(ctx)
+	scope.enter()
+	defer scope.leave()
 	if s := scope.find(m, id); s != nil {
-		return s, s.reopen(ctx, cfg)
+		if err := s.reopen(ctx, cfg); err != nil {
+			return nil, err
+		}
+		return s, nil
 	}
 	s := &Session{m: m, ctx: ctx, id: id, cfg: cfg, stored: true}
 	if err := s.load(ctx); err != nil {
 		return nil, s.opening(err)
+	}
+	if m.closed.Load() { // while the request waited
+		_ = s.release(ctx)
+		return nil, ErrClosed
 	}
 	scope.add(s)
 	return s, nil
@@ -136,16 +152,20 @@ func (m *Manager) Open(ctx context.Context, id string, opts ...OpenOption) (*Ses
 
 // Create returns a new, empty session under a fresh id. Nothing is stored until a commit with
 // something in it, so a request that stores nothing leaves nothing behind. A Mode option has no effect.
-// Errors: ErrClosed.
+// Errors: ErrClosed, ErrUnsupported.
 func (m *Manager) Create(ctx context.Context, opts ...OpenOption) (*Session, error) {
 	if m.closed.Load() {
 		return nil, ErrClosed
 	}
-	cfg := m.openConfig(opts)
+	cfg, err := m.openConfig(opts)
+	if err != nil {
+		return nil, err
+	}
 	cfg.mode = ReadWrite
 	s := &Session{m: m, ctx: ctx, id: m.cfg.IDs.New(), cfg: cfg, created: true}
 	now := m.now()
-	s.rec = Record{Created: now, Accessed: now, Idle: m.cfg.IdleTimeout}
+	s.rec = Record{Created: now, Accessed: now, Idle: max(m.cfg.IdleTimeout, 0)}
+	s.before = now
 	if m.cfg.AbsoluteTimeout > 0 {
 		s.rec.Ends = now.Add(m.cfg.AbsoluteTimeout)
 	}
@@ -219,7 +239,7 @@ func (m *Manager) delete(ctx context.Context, id string) error {
 		}
 		return nil
 	}
-	return nil
+	return fmt.Errorf("core: delete session %s: it is rotated faster than it can be followed; try again", m.key(id).Hash())
 }
 
 // IDs yields the ids of all living sessions, in no order. Sessions that come and go meanwhile may be
@@ -252,8 +272,16 @@ func (m *Manager) Sweep(ctx context.Context) (int, error) {
 	if !ok {
 		return 0, nil
 	}
+	m.sweeping.RLock()
+	defer m.sweeping.RUnlock()
+	if m.closed.Load() {
+		return 0, ErrClosed
+	}
+	sweep, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(m.closing, stop)()
 	n := 0
-	err := sw.Sweep(ctx, m.id, m.now(), func(id string, rec Record) {
+	err := sw.Sweep(sweep, m.id, m.now(), func(id string, rec Record) {
 		n++
 		if m.heard() {
 			m.tellWaiting(ctx, m.ended(id, rec, EndExpired))
@@ -273,7 +301,7 @@ func (m *Manager) sweepAtIntervals() {
 			return
 		case <-timer.C:
 		}
-		if _, err := m.Sweep(m.closing); err != nil && m.closing.Err() == nil {
+		if _, err := m.Sweep(m.hearing); err != nil && m.closing.Err() == nil {
 			m.cfg.Logger.Error("sweeping expired sessions failed", "manager", m.id, "error", err)
 		}
 	}
@@ -286,12 +314,15 @@ func (m *Manager) Close(ctx context.Context) error {
 	if m.closed.Swap(true) {
 		return nil
 	}
+	defer m.hush()
 	m.stopEvict()
-	m.listeners.close()
 	m.shut()
 	m.leases.stopAll()
 	done := make(chan struct{})
 	go func() {
+		m.sweeping.Lock() // what was swept is told
+		m.listeners.close()
+		m.sweeping.Unlock()
 		m.work.Wait()
 		close(done)
 	}()

@@ -111,12 +111,18 @@ func (p LockingPolicy) applyOpen(c openConfig) openConfig { c.locking = p; retur
 func (p SavePolicy) applyOpen(c openConfig) openConfig    { c.save = p; return c }
 
 // openConfig says how to open a session, given what holds otherwise.
-func (m *Manager) openConfig(opts []OpenOption) openConfig {
+func (m *Manager) openConfig(opts []OpenOption) (openConfig, error) {
 	c := openConfig{mode: ReadWrite, locking: m.cfg.Locking, save: m.cfg.Save}
 	for _, o := range opts {
 		c = o.applyOpen(c)
 	}
-	return c
+	switch {
+	case c.locking < Merge || c.locking > Serialized || c.save < SaveDirty || c.save > SaveExplicit || c.mode < ReadWrite || c.mode > ReadOnly:
+		return c, fmt.Errorf("core: open: %v, %v, mode %d: no such option", c.locking, c.save, c.mode)
+	case c.locking == Serialized && m.locker == nil:
+		return c, fmt.Errorf("core: open: %w: Serialized needs a store with locks, %T has none", ErrUnsupported, m.store)
+	}
+	return c, nil
 }
 
 func nameOf(names []string, i int, kind string) string {

@@ -57,7 +57,7 @@ func (q *queue) enter(ctx context.Context, id string, max int, limit time.Durati
 	case h := <-w.turn:
 		return h, nil
 	case <-ctx.Done():
-		return q.giveUp(id, w, context.Cause(ctx))
+		return q.giveUp(id, w, ctx.Err())
 	case <-timer.C:
 		return q.giveUp(id, w, ErrLockTimeout)
 	}

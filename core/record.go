@@ -3,6 +3,7 @@ package core
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,15 @@ func (k Key) Hash() string {
 	h.Write([]byte(k.ID))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(h.Sum(nil)[:7])[:10])
 }
+
+// String returns the manager id and the hash, so that a key can be printed and logged.
+func (k Key) String() string { return k.Manager + "/" + k.Hash() }
+
+// GoString is String, for the %#v of fmt.
+func (k Key) GoString() string { return k.String() }
+
+// LogValue is String, for log/slog.
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // Item is one named value in its encoded form. Data holds bytes, not text.
 type Item struct {

@@ -11,7 +11,9 @@ import (
 // itself and never overwrites itself. The zero value is an empty scope, ready for use. Its methods
 // may be called from several goroutines.
 type Scope struct {
-	mu       sync.Mutex
+	opening sync.Mutex // held while a session is opened, so that two goroutines do not open the same one
+
+	mu       sync.Mutex // protects the following field
 	sessions []*Session
 }
 
@@ -41,6 +43,19 @@ func (sc *Scope) find(m *Manager, id string) *Session {
 		}
 	}
 	return nil
+}
+
+// enter lets one goroutine of the request open a session at a time.
+func (sc *Scope) enter() {
+	if sc != nil {
+		sc.opening.Lock()
+	}
+}
+
+func (sc *Scope) leave() {
+	if sc != nil {
+		sc.opening.Unlock()
+	}
 }
 
 func (sc *Scope) add(s *Session) {

@@ -18,6 +18,8 @@ type Session struct {
 	m   *Manager
 	ctx context.Context // the request's
 
+	updating sync.Mutex // held by Update when it runs on this session
+
 	mu      sync.Mutex // protects the following fields
 	id      string
 	was     []string // its ids before rotations in this request
@@ -25,6 +27,7 @@ type Session struct {
 	rec     Record
 	entries []entry        // what was fetched by reference or changed, sorted by name
 	idleWas *time.Duration // the idle timeout before SetTimeout
+	before  time.Time      // the last access before this request
 
 	created bool  // by this request
 	stored  bool  // the store has, or had when last asked, a record under id
@@ -34,8 +37,11 @@ type Session struct {
 
 	lease *lease // the lock, while this request holds it
 	turn  string // the id under which this request has the turn in the manager's queue; "" if none
-	exact bool   // rec is what the store holds, as long as the lock is held
+	exact bool   // rec is what this request has just written under the lock
 	run   int    // see handover
+
+	lockLost bool // to someone else, so that this request's work is void
+	quiet    bool // Update tells of a conflict itself, when it gives up
 }
 
 // ID returns the session's id. It is a secret: it belongs in the client's cookie and nowhere else; for
@@ -85,7 +91,7 @@ func (s *Session) Created() time.Time {
 func (s *Session) LastAccessed() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rec.Accessed
+	return s.before
 }
 
 // Timeout returns how long after its last access the session ends. 0 means never.
@@ -145,17 +151,17 @@ func (s *Session) Ended() bool {
 	return s.ended != nil
 }
 
-// Seal makes every later change of a session that is not stored fail with err. Carriers call it when
-// they can not send the client a new id any more, so that nothing is stored where nobody finds it. A
-// nil err takes the seal off.
+// Seal makes every later change of a session that is not stored fail with err, and every rotation.
+// Carriers call it when they can not send the client a new id any more, so that nothing is stored where
+// nobody finds it. A nil err takes the seal off.
 func (s *Session) Seal(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refusal = err
 }
 
-// Context returns the request's context. Under Serialized it is cancelled, with ErrLockLost as its
-// cause, when the session's lock is lost: stop working, the commit will be refused.
+// Context returns the context that the session was opened with. Under Serialized it is cancelled, with
+// ErrLockLost as its cause, when the session's lock is lost: stop working, the commit will be refused.
 func (s *Session) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +213,7 @@ func (s *Session) Invalidate(ctx context.Context) error {
 // With grace 0 the old id is dead when Rotate returns. With a grace it leads to the session for that
 // long, so that requests in flight survive; use that for renewing an id, not at login.
 //
-// Errors: ErrReadOnly, ErrGone, ErrLockLost, and the store's.
+// Errors: ErrReadOnly, ErrGone, ErrLockLost, what Seal was given, and the store's.
 func (s *Session) Rotate(ctx context.Context, grace time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,6 +222,9 @@ func (s *Session) Rotate(ctx context.Context, grace time.Duration) error {
 	}
 	if grace < 0 {
 		return fmt.Errorf("core: Rotate: the grace %v is negative", grace)
+	}
+	if s.refusal != nil {
+		return s.refusal
 	}
 	old := s.id
 	var id string
@@ -256,11 +265,14 @@ func (s *Session) rename(id string) {
 }
 
 // Fork returns a new session that starts with this one's values, uncommitted changes included, under
-// an id of its own. It is stored when it commits. Errors: those of Manager.Create, and of encoding a
-// value that was changed in place.
+// an id of its own. It is stored when it commits. Errors: ErrGone, those of Manager.Create, and of
+// encoding a value that was changed in place.
 func (s *Session) Fork(ctx context.Context) (*Session, error) {
 	s.mu.Lock()
 	c, err := s.collect()
+	if s.ended != nil {
+		err = s.ended
+	}
 	values := s.rec.Values
 	idle, save := s.rec.Idle, s.cfg.save
 	s.mu.Unlock()
@@ -346,5 +358,6 @@ func (s *Session) note(err error) error {
 	if errors.Is(err, ErrGone) {
 		s.ended = ErrGone
 	}
+	s.lockLost = s.lockLost || errors.Is(err, ErrLockLost)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Dirty reports whether there is something to commit, in-place changes of fetched values included. A
@@ -20,7 +21,8 @@ func (s *Session) Dirty() bool {
 // is bounded by Config.CommitTimeout instead.
 //
 // The session can be used further. What is changed after a commit is late: a further commit writes it,
-// under Serialized and Optimistic only if nobody else has saved the session in between.
+// under Serialized and Optimistic only if nobody else has saved the session in between; under Serialized
+// it takes the lock again, and waits for it at most for Config.CommitTimeout.
 //
 // Errors: ErrReadOnly; ErrGone if the session ended meanwhile; *ConflictError under Optimistic and for
 // late changes; ErrLockLost; ErrTooLarge; *ValueError for a value that was changed in place to something
@@ -42,6 +44,7 @@ func (s *Session) End(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.usable() != nil || s.cfg.save == SaveExplicit {
+		s.drop()
 		return s.release(ctx)
 	}
 	return s.commit(ctx, false)
@@ -52,16 +55,24 @@ func (s *Session) End(ctx context.Context) error {
 func (s *Session) Rollback(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, err := s.collect()
-	dropped := err != nil || s.changes(&c)
+	if s.m.heard() {
+		if c, err := s.collect(); err != nil || s.changes(&c) {
+			s.m.tell(Event{Kind: EventRolledBack, Manager: s.m.id, Session: s.key().Hash(), Time: s.m.now(), Data: s.m.snapshot(s.rec)})
+		}
+	}
+	s.drop()
+	return s.release(ctx)
+}
+
+// drop forgets what was not committed.
+func (s *Session) drop() {
 	s.entries = nil
+	if !s.stored {
+		s.rec.Values = nil // a fork's
+	}
 	if s.idleWas != nil {
 		s.rec.Idle, s.idleWas = *s.idleWas, nil
 	}
-	if dropped && s.m.heard() {
-		s.m.tell(Event{Kind: EventRolledBack, Manager: s.m.id, Session: s.key().Hash(), Time: s.m.now(), Data: s.m.snapshot(s.rec)})
-	}
-	return s.release(ctx)
 }
 
 // collect gathers what the request has changed.
@@ -158,6 +169,11 @@ func (s *Session) create(ctx context.Context, c *Change) error {
 
 // save writes the changes of a session that is stored, under its policy's condition.
 func (s *Session) save(ctx context.Context, c *Change) error {
+	if s.cfg.locking == Serialized && s.lease == nil {
+		if err := s.relock(ctx); err != nil {
+			return err
+		}
+	}
 	c.Now = s.m.now()
 	c.SetIdle, c.Idle = s.idleWas != nil, s.rec.Idle
 	values, err := c.Apply(s.rec.Values)
@@ -170,10 +186,6 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 	case Optimistic:
 		c.Version = s.rec.Version
 	case Serialized:
-		if s.lease == nil {
-			c.Version = s.rec.Version // late: the lock is gone
-			break
-		}
 		c.Fence = s.lease.fence
 		if c.Unlock = s.run >= s.m.cfg.Handover || !s.m.turns.waiting(s.turn); c.Unlock {
 			s.lease.stop()
@@ -187,7 +199,7 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 	if err != nil {
 		return s.note(err)
 	}
-	s.exact = s.exact && version == s.rec.Version+1
+	s.exact = s.lease != nil && version == s.rec.Version+1
 	if c.Unlock {
 		s.lease = nil
 	}
@@ -215,7 +227,7 @@ func (s *Session) wrote(values Values, version uint64, kind EventKind) {
 // commitFailed tells those whom the error does not reach, for example because the response has begun.
 func (s *Session) commitFailed(err error) error {
 	hash := s.key().Hash()
-	if s.m.heard() {
+	if s.m.heard() && !(s.quiet && errors.Is(err, ErrConflict)) {
 		s.m.tell(Event{Kind: EventCommitFailed, Manager: s.m.id, Session: hash, Time: s.m.now(), Err: err})
 	}
 	return fmt.Errorf("core: commit session %s: %w", hash, err)
@@ -233,6 +245,10 @@ func (s *Session) catchUp(rec Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c, err := s.collect(); err == nil && !s.changes(&c) {
-		s.rec, s.entries = rec, nil
+		s.rec = rec
+		s.entries = slices.DeleteFunc(s.entries, func(e entry) bool { // what the update changed is fetched anew
+			data, ok := rec.Values.Get(e.name)
+			return !ok || data != e.data
+		})
 	}
 }

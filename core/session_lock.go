@@ -21,11 +21,11 @@ func (s *Session) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.rec, s.id = rec, id
+		if id != s.id {
+			s.rename(id)
+		}
+		s.rec, s.before = rec, rec.Accessed
 		return nil
-	}
-	if s.m.locker == nil {
-		return fmt.Errorf("%w: Serialized needs a store with locks, %T has none", ErrUnsupported, s.m.store)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.m.cfg.LockWait, ErrLockTimeout)
 	defer cancel()
@@ -35,9 +35,29 @@ func (s *Session) load(ctx context.Context) error {
 		if !ok {
 			return err
 		}
-		s.id = moved.To
+		s.rename(moved.To)
 	}
 	return ErrNotFound
+}
+
+// relock takes the lock again for a late commit, so that it does not write into another request's turn.
+func (s *Session) relock(ctx context.Context) error {
+	if s.lockLost {
+		return ErrLockLost
+	}
+	had := s.rec
+	err := s.load(ctx)
+	now := s.rec
+	s.rec = had
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return s.note(ErrGone)
+	case err != nil:
+		return s.opening(err)
+	case now.Version != had.Version:
+		return &ConflictError{Key: s.key(), Have: had.Version, Current: now}
+	}
+	return nil
 }
 
 // takeTurn waits in line, then takes or takes over the lock. After an error the turn is given up.
@@ -45,8 +65,7 @@ func (s *Session) takeTurn(ctx context.Context) error {
 	h, err := s.m.turns.enter(ctx, s.id, s.m.cfg.MaxWaiters, s.m.cfg.LockWait)
 	if err != nil {
 		if _, ok := errors.AsType[*turnError](err); ok {
-			s.turn, s.lease, s.rec, s.exact, s.run = s.id, h.lease, h.rec, h.fresh, h.run
-			_ = s.release(ctx) // the turn came too late: pass it on
+			_ = s.letGo(ctx, s.id, h) // the turn came too late: pass it on
 		}
 		return waited(ctx, err)
 	}
@@ -56,10 +75,11 @@ func (s *Session) takeTurn(ctx context.Context) error {
 		err = s.takeLock(ctx)
 	}
 	if err == nil {
+		s.before = s.rec.Accessed
 		err = s.watch()
 	}
 	if err != nil {
-		_ = s.release(ctx)
+		_ = s.yield(ctx)
 	}
 	return err
 }
@@ -71,9 +91,9 @@ func (s *Session) takeOver(ctx context.Context, h handover) error {
 		return nil
 	}
 	s.lease, s.run = h.lease, h.run
-	now := s.m.now()
-	if h.fresh && !h.rec.Expired(now) && now.Sub(h.rec.Accessed) < s.m.cfg.TouchInterval {
-		s.rec, s.exact = h.rec, true
+	opt := s.m.loadOptions()
+	if h.fresh && !h.rec.Expired(opt.Now) && !opt.TouchDue(&h.rec) {
+		s.rec = h.rec
 		return nil
 	}
 	rec, id, err := s.m.load(ctx, s.id)
@@ -83,7 +103,7 @@ func (s *Session) takeOver(ctx context.Context, h handover) error {
 	if id != s.id {
 		s.rename(id)
 	}
-	s.rec, s.exact = rec, true
+	s.rec = rec
 	return nil
 }
 
@@ -95,7 +115,7 @@ func (s *Session) takeLock(ctx context.Context) error {
 		opt.Now = s.m.now()
 		rec, fence, err := s.m.locker.Lock(ctx, s.key(), opt)
 		if err == nil {
-			s.rec, s.exact, s.run = rec, true, 0
+			s.rec, s.run = rec, 0
 			s.lease = s.m.hold(s.key(), fence, asked)
 			return nil
 		}
@@ -147,12 +167,23 @@ func (s *Session) watch() error {
 // release gives the lock and the turn to whoever is next. The session stays readable.
 func (s *Session) release(ctx context.Context) error {
 	s.settled = true
-	l, turn := s.lease, s.turn
-	s.lease, s.turn = nil, ""
+	return s.yield(ctx)
+}
+
+// yield is release for a request that has not had its use of the session.
+func (s *Session) yield(ctx context.Context) error {
+	h := handover{lease: s.lease, rec: s.rec, fresh: s.exact, run: s.run}
+	turn := s.turn
+	s.lease, s.turn, s.exact = nil, "", false
+	return s.letGo(ctx, turn, h)
+}
+
+func (s *Session) letGo(ctx context.Context, turn string, h handover) error {
 	var err error
-	if l != nil {
-		next := handover{lease: l, rec: s.rec, fresh: s.exact, run: s.run + 1}
-		if turn != "" && s.run < s.m.cfg.Handover && l.attach(nil) && s.m.turns.pass(turn, next) {
+	if l := h.lease; l != nil {
+		run := h.run
+		h.run++
+		if turn != "" && run < s.m.cfg.Handover && l.attach(nil) && s.m.turns.pass(turn, h) {
 			return nil
 		}
 		err = s.unlock(ctx, l)
@@ -191,7 +222,7 @@ func (s *Session) reopen(ctx context.Context, cfg openConfig) error {
 	if !s.stored || cfg.mode == ReadOnly {
 		return nil
 	}
-	lock := cfg.locking == Serialized && s.lease == nil && !s.settled
+	lock := cfg.locking == Serialized && s.lease == nil
 	if s.cfg.mode == ReadWrite && !lock {
 		return nil
 	}
@@ -201,12 +232,12 @@ func (s *Session) reopen(ctx context.Context, cfg openConfig) error {
 		return err
 	}
 	was, idle := s.cfg, s.rec.Idle
-	s.cfg = cfg
+	s.cfg.mode, s.cfg.locking = cfg.mode, cfg.locking
 	if err := s.load(ctx); err != nil {
 		s.cfg = was
 		return s.opening(err)
 	}
-	s.settled = false
+	s.settled, s.lockLost = false, false
 	if s.idleWas != nil {
 		s.rec.Idle = idle
 	}

@@ -3,6 +3,8 @@ package core_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -368,6 +370,17 @@ func TestStoreFailures(t *testing.T) {
 	ok(t, s.Commit(t.Context()))
 	if peek(t, m, id, "a") != 2 {
 		t.Error("the change did not survive the failure")
+	}
+}
+
+func TestKeysDoNotPrintIDs(t *testing.T) {
+	k := core.Key{Manager: "app", ID: "SECRETSECRETSECRETSECRET"}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "key", k)
+	for _, text := range []string{fmt.Sprint(k), fmt.Sprintf("%#v %+v %s", k, k, k), log.String()} {
+		if strings.Contains(text, k.ID) || !strings.Contains(text, k.Hash()) {
+			t.Errorf("%s", text)
+		}
 	}
 }
 

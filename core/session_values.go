@@ -73,7 +73,7 @@ func lookup[T any](s *Session, name string) (v T, ok bool, err error) {
 		if !touched {
 			s.entries = slices.Insert(s.entries, i, entry{name: name, data: data, state: fetched})
 		}
-		s.entries[i].views = append(s.entries[i].views, v)
+		s.entries[i].views = append(s.entries[i].views, view{v, data})
 	}
 	return v, true, nil
 }
@@ -90,7 +90,13 @@ type entry struct {
 	name  string
 	data  string // the encoded value, as fetched, set, or last looked at
 	state entryState
-	views []any // what was given out or set and can be changed in place
+	views []view // what was given out or set and can be changed in place
+}
+
+// view is a reference to a value in the hands of the application.
+type view struct {
+	v    any
+	data string // the encoded value that v was decoded from, or had when last looked at
 }
 
 type entryState uint8
@@ -105,25 +111,37 @@ const (
 // language, or another Go type, may encode the same value in another way.
 func (e *entry) refresh(c Codec) error {
 	data, differing := e.data, 0
-	for _, view := range e.views {
-		now, err := c.Encode(view)
+	for i := range e.views {
+		view := &e.views[i]
+		now, err := encode(c, view.v)
 		if err != nil {
-			return &ValueError{Name: e.name, Type: typeName(view), Err: err}
+			return &ValueError{Name: e.name, Type: typeName(view.v), Err: err}
 		}
-		if now == e.data || now == reencode(c, e.data, reflect.TypeOf(view)) {
+		if now == view.data || now == reencode(c, view.data, reflect.TypeOf(view.v)) {
 			continue
 		}
-		data = now
+		data, view.data = now, now
 		differing++
 	}
 	if differing > 1 {
-		return &ValueError{Name: e.name, Type: typeName(e.views[0]),
+		return &ValueError{Name: e.name, Type: typeName(e.views[0].v),
 			Err: errors.New("the value was fetched as two types and changed in place through both; fetch it as one")}
 	}
 	if differing == 1 {
 		e.data, e.state = data, changed
 	}
 	return nil
+}
+
+// encode is for values that were changed in place: their own methods may panic on what they hold now,
+// and a request must always be able to let go of its lock.
+func encode(c Codec, v any) (data string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("encoding it panicked: %v", p)
+		}
+	}()
+	return c.Encode(v)
 }
 
 // reencode tells how a value looks that is read as a type and written back unchanged.
@@ -143,9 +161,9 @@ func reencode(c Codec, data string, t reflect.Type) string {
 }
 
 // viewAs finds a reference of the asked type among those given out. Any of them serves an untyped fetch.
-func viewAs[T any](views []any) (v T, ok bool) {
+func viewAs[T any](views []view) (v T, ok bool) {
 	if len(views) == 1 && reflect.TypeFor[T]() == anyType {
-		rv := reflect.ValueOf(views[0])
+		rv := reflect.ValueOf(views[0].v)
 		if rv.Kind() == reflect.Pointer && !rv.IsNil() {
 			rv = rv.Elem()
 		}
@@ -153,7 +171,7 @@ func viewAs[T any](views []any) (v T, ok bool) {
 		return v, ok
 	}
 	for _, view := range views {
-		if v, ok := view.(T); ok && reflect.TypeOf(view) == reflect.TypeFor[T]() {
+		if v, ok := view.v.(T); ok && reflect.TypeOf(view.v) == reflect.TypeFor[T]() {
 			return v, true
 		}
 	}
@@ -192,7 +210,7 @@ func (s *Session) Set(name string, v any) error {
 	}
 	e := entry{name: name, data: data, state: changed}
 	if isMutable(v) {
-		e.views = []any{v}
+		e.views = []view{{v, data}}
 	}
 	s.put(e)
 	return nil

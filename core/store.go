@@ -69,8 +69,22 @@ type LoadOptions struct {
 	Now time.Time // the manager's clock
 
 	// Touch moves the last access to Now if it is at least this long ago. Zero moves it with each
-	// load, NoTouch never.
+	// load, NoTouch never. See TouchDue.
 	Touch time.Duration
+}
+
+// TouchDue reports whether a load with these options moves the last access of rec: Touch is over, or a
+// tenth of the record's own idle timeout, so that no session ends more than a tenth early.
+func (o LoadOptions) TouchDue(rec *Record) bool {
+	if o.Touch < 0 {
+		return false
+	}
+	after := o.Touch
+	if rec.Idle > 0 {
+		after = min(after, rec.Idle/10)
+	}
+	since := o.Now.Sub(rec.Accessed)
+	return since > 0 && since >= after
 }
 
 // Rotation says where a record moves to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -13,32 +14,39 @@ import (
 // own error ends the update, nothing is written, and Update returns that error.
 //
 // Within this process updates of one session run one after the other, so that they do not conflict
-// with each other. Options are those of Open; ReadOnly has no effect. An update is apart from what the
-// request of ctx has changed in the session and not yet committed, unless that request holds the
-// session's lock: then fn runs on the request's own session, and all its changes are committed.
+// with each other: fn must not update or open the same session itself. Options are those of Open;
+// ReadOnly has no effect.
+//
+// An update is apart from what the request of ctx has changed in the session and not yet committed. If
+// that request holds the session's lock, fn runs on the request's own session instead, and all changes
+// of the request are committed with it.
 //
 // Errors: those of Open and Commit; *ConflictError after Config.MaxRetries further runs.
 func (m *Manager) Update(ctx context.Context, id string, fn func(*Session) error, opts ...OpenOption) error {
 	if !m.ValidID(id) {
 		return ErrBadID
 	}
-	own := scopeOf(ctx).find(m, id)
-	if own != nil && own.locked() {
-		return own.apply(ctx, fn)
-	}
-	if _, err := m.updates.enter(ctx, id, m.cfg.MaxWaiters, m.cfg.LockWait); err != nil {
-		if _, ok := errors.AsType[*turnError](err); ok {
-			m.updates.leave(id)
-		}
+	cfg, err := m.openConfig(opts)
+	if err != nil {
 		return err
 	}
-	defer m.updates.leave(id)
-
-	cfg := m.openConfig(opts)
-	if cfg.locking != Serialized {
-		cfg.locking = Optimistic
+	own := scopeOf(ctx).find(m, id)
+	if own != nil && own.locked() {
+		return own.updateInRequest(ctx, fn)
 	}
-	s, err := m.Open(WithScope(ctx, nil), id, ReadWrite, cfg.locking)
+	if cfg.locking != Serialized { // whose updates stand in line for the lock
+		cfg.locking = Optimistic
+		if _, err := m.updates.enter(ctx, id, m.cfg.MaxWaiters, m.cfg.LockWait); err != nil {
+			if _, ok := errors.AsType[*turnError](err); ok {
+				m.updates.leave(id)
+			}
+			return err
+		}
+		defer m.updates.leave(id)
+	}
+	ctx, done := context.WithCancel(WithScope(ctx, nil))
+	defer done() // a long-lived ctx must not collect what the session hangs on it
+	s, err := m.Open(ctx, id, ReadWrite, cfg.locking)
 	if err != nil {
 		return err
 	}
@@ -53,9 +61,11 @@ func (m *Manager) Update(ctx context.Context, id string, fn func(*Session) error
 
 func (m *Manager) retry(ctx context.Context, s *Session, fn func(*Session) error) error {
 	for try := 0; ; try++ {
+		last := try >= m.cfg.MaxRetries
+		s.quiet = !last
 		err := s.apply(ctx, fn)
 		conflict, ok := errors.AsType[*ConflictError](err)
-		if !ok || try >= m.cfg.MaxRetries {
+		if !ok || last {
 			return err
 		}
 		s.rebase(conflict.Current)
@@ -81,6 +91,39 @@ func (s *Session) apply(ctx context.Context, fn func(*Session) error) error {
 		}
 		return err
 	}
+	return s.commitUnlessEnded(ctx)
+}
+
+// updateInRequest runs fn on a session that the request has open and locked. If fn fails, what the
+// request did before stays as it was.
+func (s *Session) updateInRequest(ctx context.Context, fn func(*Session) error) error {
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	before, err := s.changesSoFar()
+	if err != nil {
+		return err
+	}
+	if err := fn(s); err != nil {
+		s.mu.Lock()
+		s.entries = before
+		s.mu.Unlock()
+		return err
+	}
+	return s.commitUnlessEnded(ctx)
+}
+
+func (s *Session) changesSoFar() ([]entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.collect() // notices in-place changes
+	return slices.Clone(s.entries), err
+}
+
+// commitUnlessEnded commits what an update did, which may be to end the session.
+func (s *Session) commitUnlessEnded(ctx context.Context) error {
+	if s.Ended() {
+		return nil
+	}
 	return s.Commit(ctx)
 }
 
@@ -91,7 +134,7 @@ func (m *Manager) pause(ctx context.Context, try int) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	case <-timer.C:
 		return nil
 	}

@@ -38,10 +38,6 @@ func (e *entry) expired(now time.Time) bool {
 	return !e.expires.IsZero() && !now.Before(e.expires)
 }
 
-func (e *entry) touchDue(opt core.LoadOptions) bool {
-	return opt.Touch >= 0 && opt.Now.Sub(e.rec.Accessed) >= opt.Touch
-}
-
 // unlock frees the lock and wakes those who wait for it.
 func (e *entry) unlock() {
 	e.fence = 0
@@ -102,7 +98,7 @@ func (sh *shard) read(key core.Key, opt core.LoadOptions) (rec core.Record, due 
 	if err != nil {
 		return core.Record{}, false, err
 	}
-	return e.rec, e.touchDue(opt), nil
+	return e.rec, opt.TouchDue(&e.rec), nil
 }
 
 // add makes e the entry of its key. The caller holds sh.mu for writing.

@@ -129,7 +129,7 @@ func (s *Store) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (c
 // caller holds sh.mu for writing.
 func (s *Store) touchOnLoad(sh *shard, e *entry, opt core.LoadOptions) core.Record {
 	rec := e.rec
-	if e.touchDue(opt) {
+	if opt.TouchDue(&e.rec) {
 		s.accessed(sh, e, opt.Now)
 	}
 	return rec

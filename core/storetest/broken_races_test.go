@@ -18,6 +18,9 @@ import (
 // can happen does happen.
 type crossing chan struct{}
 
+// crowd is more than the suite has goroutines at work at once.
+const crowd = 16
+
 // meet returns when another goroutine calls it, or soon.
 func (c crossing) meet() {
 	timer := time.NewTimer(5 * time.Millisecond)
@@ -116,7 +119,15 @@ var brokenAtomicity = []brokenStore{
 		}
 	})},
 	{name: "readers see half a save", want: "WholeRecords", make: with(func(o *override, st *memstore.Store) {
-		gap := make(crossing)
+		loaded := make(chan struct{})
+		o.load = func(ctx context.Context, k core.Key, opt core.LoadOptions) (core.Record, error) {
+			rec, err := st.Load(ctx, k, opt)
+			select {
+			case loaded <- struct{}{}:
+			default:
+			}
+			return rec, err
+		}
 		o.save = func(ctx context.Context, k core.Key, c *core.Change) (uint64, error) {
 			if len(c.Set) == 2 {
 				half := *c
@@ -124,7 +135,14 @@ var brokenAtomicity = []brokenStore{
 				if _, err := st.Save(ctx, k, &half); err != nil {
 					return 0, err
 				}
-				gap.meet()
+				soon, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+				defer cancel()
+				for range 2 * crowd { // more loads than were under way
+					select {
+					case <-loaded:
+					case <-soon.Done():
+					}
+				}
 			}
 			return st.Save(ctx, k, c)
 		}

@@ -97,7 +97,6 @@ func checkExtends(e *env) {
 		{"Save", func(k core.Key) error { _, err := e.st().Save(e.ctx, k, e.set("n", "1")); return err }, true},
 		{"Load with Touch", load(0), true},
 		{"Load when the touch is due", load(e.unit / 2), true},
-		{"Load when the touch is not due", load(4 * e.unit), false},
 		{"Load without touch", load(core.NoTouch), false},
 		{"Lock with Touch", lock(0), true},
 		{"Lock without touch", lock(core.NoTouch), false},

@@ -8,7 +8,7 @@ import (
 
 var touchPromises = []promise{
 	{"Touch", "Touching moves the last access and nothing else: no data, no version, no lock.", checkTouch},
-	{"TouchCoalesced", "Load moves the last access when it is at least LoadOptions.Touch ago, zero meaning always and NoTouch never.", checkTouchCoalesced},
+	{"TouchCoalesced", "Load moves the last access when it is at least LoadOptions.Touch ago, zero meaning always and NoTouch never, or a tenth of the idle timeout ago (LoadOptions.TouchDue).", checkTouchCoalesced},
 	{"TouchBackwards", "The last access never moves backwards, whatever clock a caller has.", checkTouchBackwards},
 	{"TouchAndSave", "A touch between load and save does not fail an optimistic save.", checkTouchAndSave},
 	{"AccessedBefore", "Record.Accessed is the last access before the call that returns it.", checkAccessedBefore},
@@ -52,9 +52,7 @@ func checkTouchCoalesced(e *env) {
 		{"zero again", e.slack, 0, true},
 	} {
 		e.advance(tt.advance)
-		if _, err := e.st().Load(e.ctx, key("a"), core.LoadOptions{Now: e.now(), Touch: tt.touch}); err != nil {
-			e.Fatalf("Load: %v", err)
-		}
+		e.loadTouching(key("a"), tt.touch)
 		if tt.moves {
 			at = e.now()
 		}
@@ -62,6 +60,21 @@ func checkTouchCoalesced(e *env) {
 		if v := e.load(key("a")).Version; v != 1 {
 			e.Errorf("%s: the version is %d, want 1", tt.name, v)
 		}
+	}
+	born := e.now()
+	e.create(key("short"), e.idle(20*e.unit))
+	e.advance(2*e.unit - e.slack)
+	e.loadTouching(key("short"), 1000*e.unit)
+	e.wantAccessed("less than a tenth of the idle timeout", key("short"), born)
+	e.advance(e.slack)
+	e.loadTouching(key("short"), 1000*e.unit)
+	e.wantAccessed("a tenth of the idle timeout", key("short"), e.now())
+}
+
+func (e *env) loadTouching(k core.Key, touch time.Duration) {
+	e.Helper()
+	if _, err := e.st().Load(e.ctx, k, core.LoadOptions{Now: e.now(), Touch: touch}); err != nil {
+		e.Fatalf("Load: %v", err)
 	}
 }
 
