@@ -1,0 +1,173 @@
+package compat
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdover-web/holdover/core"
+)
+
+// Echo is Sessions.Middleware for Echo v4: for the whole server (Echo.Use), a group or a route. A handler that
+// returns an error has failed: its session changes are rolled back, its held-back output is dropped, and
+// Echo's error handler writes its page, through which it may use sessions itself. The error is passed on to
+// outer middleware.
+//
+// Logger and Recover of Echo belong outside of it. Inside they answer errors and panics themselves, so that the handler
+// seems to have succeeded and what it had changed is saved.
+func Echo(s *Sessions) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if q := running(c.Request()); q != nil {
+				defer q.focus(q.attach(s))
+				return next(c)
+			}
+			return serveEcho(s, c, next)
+		}
+	}
+}
+
+func serveEcho(s *Sessions, c echo.Context, next echo.HandlerFunc) error {
+	res := c.Response()
+	raw := res.Writer
+	q := newRequest(raw, c.Request(), s, &s.hold)
+	q.framework, q.frameCtx = &echoFramework, c
+	c.SetRequest(&q.r)
+	res.Writer = &q.resp
+	defer func() {
+		res.Writer = raw
+		noteEcho(res, q)
+	}()
+	defer q.abort() // does nothing after finish
+
+	err := next(c)
+	if err != nil && q.resp.failed() == nil && !q.resp.clientGone(err) {
+		q.undo()
+		if !answerEchoError(c, q, err) {
+			return err // abort lets go of everything; an outer error handler may answer
+		}
+	}
+	q.finish()
+	return err
+}
+
+// answerEchoError lets Echo's error handler write its page, and reports whether the response has begun.
+func answerEchoError(c echo.Context, q *request, err error) bool {
+	if !q.resp.Sent() {
+		he, ok := errors.AsType[*echo.HTTPError](err)
+		if !ok && StatusOf(err) != http.StatusInternalServerError { // an error of the session's own
+			he = echoError(err)
+			err = he
+		}
+		if he != nil && he.Code == http.StatusServiceUnavailable {
+			c.Response().Header().Set(echo.HeaderRetryAfter, retryAfter)
+		}
+		c.Error(err)
+	}
+	return q.resp.Sent() || c.Response().Committed
+}
+
+// noteEcho makes Echo's response say what was sent, for outer middleware. Echo itself does not notice headers that
+// left with a flush or past its bookkeeping, and would write an error page after them.
+func noteEcho(res *echo.Response, q *request) {
+	if !q.resp.Sent() {
+		return
+	}
+	if q.resp.failed() != nil {
+		res.Size = q.resp.rest.page.size
+	}
+	if q.resp.status != 0 {
+		res.Committed, res.Status = true, q.resp.status
+	}
+}
+
+// echoFramework corrects what echo.Response notes of a response. Its ctx is an echo.Context.
+var echoFramework = framework{
+	forget: func(ctx any) {
+		res := ctx.(echo.Context).Response()
+		res.Committed, res.Status, res.Size = false, http.StatusOK, 0
+	},
+	scheme: func(ctx any) string { return ctx.(echo.Context).Scheme() },
+}
+
+// Session returns the request's session in a plain Echo handler; see Sessions.Session. Errors fit Echo's error
+// handler: a failing store becomes 503, see StatusOf.
+func Session(c echo.Context, opts ...core.OpenOption) (*core.Session, error) {
+	s, err := FromContext(c.Request().Context(), opts...)
+	if err != nil {
+		return nil, echoError(err)
+	}
+	return s, nil
+}
+
+// ExistingSession is Session for code that does not want to begin one: the error matches core.ErrNotFound if the
+// client has no living session.
+func ExistingSession(c echo.Context, opts ...core.OpenOption) (*core.Session, error) {
+	s, err := ExistingFromContext(c.Request().Context(), opts...)
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		return nil, err
+	case err != nil:
+		return nil, echoError(err)
+	}
+	return s, nil
+}
+
+func echoError(err error) *echo.HTTPError {
+	code := StatusOf(err)
+	return &echo.HTTPError{Code: code, Message: http.StatusText(code), Internal: err}
+}
+
+// EchoHandler serves an application as an Echo handler. SCRIPT_NAME is the configured prefix or, without one,
+// the part of the path that the route matched before its "*".
+func EchoHandler(app Application, cfg HandlerConfig) echo.HandlerFunc {
+	h := Handler(app, cfg).(*handler)
+	return func(c echo.Context) error {
+		prefix := h.prefix
+		if prefix == "" {
+			prefix = matchedPrefix(c.Path(), c.Request().URL)
+		}
+		h.serve(c.Response(), c.Request(), prefix)
+		return nil
+	}
+}
+
+// matchedPrefix returns as much of the path as a route has segments before its "*". They are counted in the
+// escaped path, as Echo does, because an escaped slash separates nothing.
+func matchedPrefix(route string, u *url.URL) string {
+	segments := strings.Count(strings.TrimRight(strings.TrimSuffix(route, "*"), "/"), "/")
+	path := u.EscapedPath()
+	end := 0
+	for ; segments > 0; segments-- {
+		next := -1
+		if end < len(path) {
+			next = strings.IndexByte(path[end+1:], '/')
+		}
+		if next < 0 {
+			return u.Path
+		}
+		end += 1 + next
+	}
+	prefix, err := url.PathUnescape(path[:end])
+	if err != nil {
+		return "" // net/http lets no such path in
+	}
+	return prefix
+}
+
+// EchoRouter is what an application can be mounted on: *echo.Echo and *echo.Group.
+type EchoRouter interface {
+	Any(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) []*echo.Route
+}
+
+// EchoMount serves an application under a prefix, for all methods, with the middleware around it, typically Echo.
+// The prefix, with that of the group, becomes SCRIPT_NAME.
+func EchoMount(r EchoRouter, prefix string, app Application, cfg HandlerConfig, m ...echo.MiddlewareFunc) {
+	h := EchoHandler(app, cfg)
+	prefix = strings.TrimRight(prefix, "/")
+	r.Any(prefix, h, m...)
+	r.Any(prefix+"/*", h, m...)
+}

@@ -1,0 +1,329 @@
+package compat
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Errors of applications that break PEP 3333.
+var (
+	// ErrStarted is returned by StartResponse when it was called before and excInfo is nil.
+	ErrStarted = errors.New("compat: start_response was called already; pass the error you are answering as excInfo")
+
+	// ErrNotStarted is the error of an application that sent a body, or ended, without calling
+	// StartResponse.
+	ErrNotStarted = errors.New("compat: the application did not call start_response")
+
+	// ErrTooLong is returned by StartResponse's writer, and ends the body, when the application sends
+	// more than the Content-Length that it declared.
+	ErrTooLong = errors.New("compat: the body is longer than its Content-Length")
+)
+
+// HeaderError tells that a status or header can not be sent.
+type HeaderError struct {
+	What   string // the status, or the header's name
+	Reason string
+}
+
+func (e *HeaderError) Error() string {
+	return fmt.Sprintf("compat: start_response: %q %s", e.What, e.Reason)
+}
+
+// HandlerConfig says how an application is served. The zero value is a good start.
+type HandlerConfig struct {
+	// Prefix is the part of the path that leads to the application: it becomes SCRIPT_NAME, and
+	// requests for other paths get 404. It begins with a slash and does not end with one. Default: none.
+	Prefix string
+
+	// ErrorPage answers a request whose application failed. Default DefaultErrorPage.
+	ErrorPage ErrorPage
+
+	// BufferSize is SessionsConfig.BufferSize for an application that has no Sessions around it.
+	BufferSize int
+
+	// Logger hears of applications that fail, and gets what they write to wsgi.errors. Default:
+	// nothing is logged.
+	Logger *slog.Logger
+}
+
+// Handler serves an application. Put Sessions.Middleware around it to give it sessions. It panics if the
+// prefix is malformed.
+func Handler(app Application, cfg HandlerConfig) http.Handler {
+	if cfg.Prefix != "" && (cfg.Prefix[0] != '/' || strings.HasSuffix(cfg.Prefix, "/")) {
+		panic("compat: HandlerConfig.Prefix " + strconv.Quote(cfg.Prefix) + " must begin with a slash and not end with one")
+	}
+	return &handler{app: app, prefix: cfg.Prefix, hold: newHoldConfig(cfg.BufferSize, cfg.ErrorPage, cfg.Logger)}
+}
+
+type handler struct {
+	app    Application
+	prefix string
+	hold   holdConfig
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r, h.prefix) }
+
+// serve calls the application with prefix as its SCRIPT_NAME.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, prefix string) {
+	path, ok := strings.CutPrefix(r.URL.Path, prefix)
+	if !ok || path != "" && path[0] != '/' && prefix != "" {
+		http.NotFound(w, r)
+		return
+	}
+	if q := running(r); q != nil {
+		h.call(q, w, r, prefix, path)
+		return
+	}
+	q := newRequest(w, r, nil, &h.hold)
+	defer q.abort() // does nothing after finish
+	h.call(q, &q.resp, &q.r, prefix, path)
+	q.finish()
+}
+
+// call runs the application once and answers for it if it fails.
+func (h *handler) call(q *request, w http.ResponseWriter, r *http.Request, script, path string) {
+	c := &call{q: q, length: -1}
+	c.env = Environ{r: r, w: w, q: q, log: h.hold.log, script: script, path: path}
+	defer c.flushErrors()
+	err := c.run(h.app)
+	switch {
+	case err == nil:
+		return
+	case q.resp.clientGone(err):
+		h.hold.log.DebugContext(r.Context(), "the client left before the response was complete", "error", err)
+		return
+	}
+	h.hold.log.ErrorContext(r.Context(), "the application failed", "error", err, "method", r.Method, "path", q.path())
+	if q.resp.failed() != nil {
+		return // an error page was sent
+	}
+	q.undo()
+	if q.resp.Sent() {
+		// The client has part of a response. Cutting the connection is the only way to say that.
+		panic(http.ErrAbortHandler)
+	}
+	h.hold.page(w, r, err)
+}
+
+// call is one call of an application: what PEP 3333's server knows about a response.
+type call struct {
+	q       *request
+	env     Environ
+	status  int
+	headers []Header
+	started bool  // start was called, whether or not it succeeded
+	valid   bool  // status and headers are good
+	applied bool  // they were handed to the response
+	length  int64 // the declared Content-Length, or -1
+	written int64
+}
+
+// run runs the application to its end and closes its body.
+func (c *call) run(app Application) (err error) {
+	body, err := app.Call(&c.env, c.start)
+	if body != nil {
+		defer func() { // also when an iteration panics
+			if cerr := body.Close(); err == nil {
+				err = cerr
+			}
+		}()
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.send(body); err != nil {
+		return err
+	}
+	return c.complete()
+}
+
+func (c *call) send(body Body) error {
+	switch b := body.(type) {
+	case nil:
+		return nil
+	case *fileBody:
+		_, err := c.readFrom(b.r)
+		return err
+	}
+	for block, err := range body.Blocks() {
+		if err != nil {
+			return err
+		}
+		if _, err := c.Write(block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start is the StartResponse that the application gets.
+func (c *call) start(status string, headers []Header, excInfo error) (io.Writer, error) {
+	switch {
+	case excInfo == nil && c.started:
+		return nil, ErrStarted
+	case excInfo != nil && c.q.resp.Sent():
+		return nil, excInfo
+	case excInfo != nil:
+		c.q.undo()
+	}
+	c.started, c.valid, c.applied = true, false, false
+	c.written, c.length = 0, -1
+	code, err := parseStatus(status)
+	if err != nil {
+		return nil, err
+	}
+	if c.length, err = checkHeaders(headers); err != nil {
+		return nil, err
+	}
+	c.status, c.headers, c.valid = code, headers, true
+	return c, nil
+}
+
+// Write is WSGI's write().
+func (c *call) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := c.apply(); err != nil {
+		return 0, err
+	}
+	if c.length >= 0 && c.written+int64(len(p)) > c.length {
+		return 0, ErrTooLong
+	}
+	n, err := c.env.w.Write(p)
+	c.written += int64(n)
+	if errors.Is(err, http.ErrBodyNotAllowed) {
+		return len(p), nil // as for HEAD, nobody wants to see it
+	}
+	return n, err
+}
+
+// readFrom sends a file.
+func (c *call) readFrom(src io.Reader) (int64, error) {
+	if err := c.apply(); err != nil {
+		return 0, err
+	}
+	if c.length >= 0 {
+		src = io.LimitReader(src, c.length-c.written)
+	}
+	n, err := io.Copy(c.env.w, src)
+	c.written += n
+	if errors.Is(err, http.ErrBodyNotAllowed) {
+		return n, nil
+	}
+	return n, err
+}
+
+// apply hands status and headers to the response, which happens with the first byte and not sooner.
+func (c *call) apply() error {
+	switch {
+	case c.applied:
+		return nil
+	case !c.valid:
+		return ErrNotStarted
+	}
+	c.applied = true
+	h := c.env.w.Header()
+	for i, f := range c.headers {
+		name := http.CanonicalHeaderKey(f.Name)
+		if name != "Set-Cookie" && name != "Vary" && !namedBefore(c.headers[:i], name) {
+			h.Del(name)
+		}
+		h[name] = append(h[name], f.Value)
+	}
+	c.headers = nil
+	c.env.w.WriteHeader(c.status)
+	return nil
+}
+
+func namedBefore(headers []Header, name string) bool {
+	for _, f := range headers {
+		if strings.EqualFold(f.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// complete ends a response whose application returned without an error.
+func (c *call) complete() error {
+	if !c.started && (c.q.resp.Sent() || c.q.resp.status != 0) {
+		return nil // it used the response directly
+	}
+	if err := c.apply(); err != nil {
+		return err
+	}
+	if c.written < c.length && c.env.r.Method != http.MethodHead && c.status != http.StatusNotModified {
+		// net/http closes the connection, so that the client sees it too.
+		c.env.log.ErrorContext(c.env.r.Context(), "the body is shorter than its Content-Length",
+			"declared", c.length, "sent", c.written, "path", c.q.path())
+	}
+	return nil
+}
+
+func (c *call) flushErrors() {
+	if c.env.errors != nil {
+		_ = c.env.errors.Flush() // never fails
+	}
+}
+
+// parseStatus reads "200 OK".
+func parseStatus(status string) (int, error) {
+	digits, reason, _ := strings.Cut(status, " ")
+	code, err := strconv.Atoi(digits)
+	if err != nil || len(digits) != 3 || code < 200 {
+		return 0, &HeaderError{status, "is no final status: write for example 200 OK"}
+	}
+	if strings.ContainsFunc(reason, isControl) {
+		return 0, &HeaderError{status, "has control characters"}
+	}
+	return code, nil
+}
+
+// checkHeaders refuses what PEP 3333 and HTTP forbid, and returns the declared Content-Length or -1.
+func checkHeaders(headers []Header) (length int64, err error) {
+	length = -1
+	for _, f := range headers {
+		switch {
+		case f.Name == "" || strings.ContainsFunc(f.Name, notInName):
+			return -1, &HeaderError{f.Name, "is no header name"}
+		case strings.ContainsFunc(f.Value, isControl):
+			return -1, &HeaderError{f.Name, "has control characters in its value"}
+		case hopByHop(f.Name):
+			return -1, &HeaderError{f.Name, "belongs to the connection, which is the server's"}
+		case strings.EqualFold(f.Name, "Status"):
+			return -1, &HeaderError{f.Name, "is not a header here: pass the status as such"}
+		case strings.EqualFold(f.Name, "Content-Length"):
+			n, err := strconv.ParseUint(f.Value, 10, 63)
+			if err != nil || length >= 0 {
+				return -1, &HeaderError{f.Name, "must be one number, given once"}
+			}
+			length = int64(n)
+		}
+	}
+	return length, nil
+}
+
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }
+
+// notInName reports whether c can not stand in a header's name (a token of RFC 9110).
+func notInName(c rune) bool {
+	letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+	return !letter && !('0' <= c && c <= '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+}
+
+// hopByHop tells the headers of RFC 2616, section 13.5.1, which PEP 3333 names.
+func hopByHop(name string) bool {
+	switch strings.ToLower(name) {
+	case "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
+		"transfer-encoding", "upgrade":
+		return true
+	}
+	return false
+}
