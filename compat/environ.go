@@ -106,9 +106,14 @@ func (e *Environ) Errors() *ErrorStream {
 
 // String returns the value of key if it is there and a string, else "".
 func (e *Environ) String(key string) string {
-	v, _ := e.Get(key)
-	s, _ := v.(string)
-	return s
+	if v, ok := e.set[key]; ok {
+		s, _ := v.(string)
+		return s
+	}
+	if s, ok := e.text(key); ok {
+		return s
+	}
+	return ""
 }
 
 // Get returns the value of key, and whether there is one.
@@ -119,10 +124,10 @@ func (e *Environ) Get(key string) (any, bool) {
 		}
 		return v, true
 	}
-	if name, ok := strings.CutPrefix(key, "HTTP_"); ok {
-		return e.header(name)
+	if s, ok := e.text(key); ok {
+		return s, true
 	}
-	return e.compute(key)
+	return e.object(key)
 }
 
 // Set gives key a value. By PEP 3333, values of keys without a dot are strings, and keys of one's own
@@ -218,7 +223,7 @@ func defaultPort(scheme string) string {
 	return "80"
 }
 
-// computed lists the keys that compute knows.
+// computed lists the keys that text and object know.
 var computed = []string{
 	"CONTENT_LENGTH", "CONTENT_TYPE", "GATEWAY_INTERFACE", "HTTPS", "HTTP_HOST", "PATH_INFO", "QUERY_STRING",
 	"REMOTE_ADDR", "REMOTE_PORT", "REQUEST_METHOD", "REQUEST_URI", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT",
@@ -229,7 +234,11 @@ var computed = []string{
 // serverSoftware names us as CGI asks for; it has no version, so that it tells strangers little.
 const serverSoftware = "holdover"
 
-func (e *Environ) compute(key string) (any, bool) {
+// text computes the values that are strings.
+func (e *Environ) text(key string) (string, bool) {
+	if name, ok := strings.CutPrefix(key, "HTTP_"); ok {
+		return e.header(name)
+	}
 	r := e.r
 	switch key {
 	case "REQUEST_METHOD":
@@ -263,21 +272,18 @@ func (e *Environ) compute(key string) (any, bool) {
 		_, port := splitHostPort(r.RemoteAddr)
 		return present(port)
 	case "HTTPS":
-		if e.Scheme() == "https" {
-			return "on", true
-		}
-		return nil, false
+		return "on", e.Scheme() == "https" // not there otherwise
+	case "wsgi.url_scheme":
+		return e.q.scheme(), true
 	}
-	return e.computeExtension(key)
+	return "", false
 }
 
-// computeExtension knows the keys with a dot.
-func (e *Environ) computeExtension(key string) (any, bool) {
+// object computes the values that are no strings.
+func (e *Environ) object(key string) (any, bool) {
 	switch key {
 	case "wsgi.version":
 		return [2]int{1, 0}, true
-	case "wsgi.url_scheme":
-		return e.q.scheme(), true
 	case "wsgi.input":
 		return e.Input(), true
 	case "wsgi.errors":
@@ -297,18 +303,18 @@ func (e *Environ) computeExtension(key string) (any, bool) {
 }
 
 // header returns the request header that HTTP_name stands for.
-func (e *Environ) header(name string) (any, bool) {
+func (e *Environ) header(name string) (string, bool) {
 	switch name {
 	case "HOST":
 		return present(e.r.Host)
 	case "CONTENT_TYPE", "CONTENT_LENGTH", "PROXY":
-		return nil, false
+		return "", false
 	}
 	key := textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
 	values := e.r.Header[key]
 	switch {
 	case len(values) == 0:
-		return nil, false
+		return "", false
 	case key == "Cookie":
 		return strings.Join(values, "; "), true
 	default:
@@ -316,12 +322,7 @@ func (e *Environ) header(name string) (any, bool) {
 	}
 }
 
-func present(s string) (any, bool) {
-	if s == "" {
-		return nil, false
-	}
-	return s, true
-}
+func present(s string) (string, bool) { return s, s != "" }
 
 // requestURI is the request line's, also behind middleware that moved the path.
 func requestURI(r *http.Request) string {
@@ -331,11 +332,11 @@ func requestURI(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-func contentLength(r *http.Request) (any, bool) {
+func contentLength(r *http.Request) (string, bool) {
 	if r.ContentLength > 0 || r.ContentLength == 0 && r.Header.Get("Content-Length") != "" {
 		return strconv.FormatInt(r.ContentLength, 10), true
 	}
-	return nil, false
+	return "", false
 }
 
 // serverName is the host that the client asked for, else the address it reached us at. It is never empty.

@@ -320,10 +320,11 @@ func notInName(c rune) bool {
 
 // hopByHop tells the headers of RFC 2616, section 13.5.1, which PEP 3333 names.
 func hopByHop(name string) bool {
-	switch strings.ToLower(name) {
-	case "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
-		"transfer-encoding", "upgrade":
-		return true
+	for _, h := range [...]string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailers",
+		"Transfer-Encoding", "Upgrade"} {
+		if strings.EqualFold(name, h) {
+			return true
+		}
 	}
 	return false
 }

@@ -330,6 +330,6 @@ func (m *Manager) Close(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("core: close manager %s: a listener is still at work: %w", m.id, ctx.Err())
+		return fmt.Errorf("core: close manager %s: a sweep or a listener is still at work: %w", m.id, ctx.Err())
 	}
 }
