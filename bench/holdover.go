@@ -1,0 +1,153 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdover-web/holdover/compat"
+	"github.com/holdover-web/holdover/core"
+	_ "github.com/holdover-web/holdover/core/filestore"
+	_ "github.com/holdover-web/holdover/core/memstore"
+)
+
+// holdoverCompat is Holdover for plain Echo handlers, on the memory store, with everything at its
+// default.
+var holdoverCompat = Peer{
+	Name:   "holdover-compat",
+	Medium: Memory,
+	Open:   func(string) (http.Handler, func() error, error) { return openHoldover("memory:", compatHandler) },
+}
+
+// holdoverWSGI is the same for applications in the manner of WSGI.
+var holdoverWSGI = Peer{
+	Name:   "holdover-wsgi",
+	Medium: Memory,
+	Open:   func(string) (http.Handler, func() error, error) { return openHoldover("memory:", wsgiHandler) },
+}
+
+// holdoverFile is holdoverCompat on the file store.
+func holdoverFile(name string, m Medium, durability string) Peer {
+	return Peer{
+		Name:   name,
+		Medium: m,
+		Open: func(dir string) (http.Handler, func() error, error) {
+			return openHoldover("file:"+dir+"?durability="+durability, compatHandler)
+		},
+	}
+}
+
+// openHoldover builds a handler on a store of its own.
+func openHoldover(url string, build func(core.Store) (http.Handler, func() error, error)) (http.Handler, func() error, error) {
+	store, err := core.OpenStore(context.Background(), url)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, closer, err := build(store)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return h, func() error { return errors.Join(closer(), store.Close()) }, nil
+}
+
+// withSessions gives the handlers sessions of a manager of their own.
+func withSessions(store core.Store, h handlers) (http.Handler, func() error, error) {
+	m, err := core.New("bench", store, core.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	closer := func() error { return m.Close(context.Background()) }
+	s, err := compat.NewSessions(m, compat.SessionsConfig{})
+	if err != nil {
+		return nil, nil, errors.Join(err, closer())
+	}
+	return serve(h, compat.Echo(s)), closer, nil
+}
+
+// compatHandler serves Echo handlers.
+func compatHandler(store core.Store) (http.Handler, func() error, error) {
+	on := func(do work) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			s, err := compat.Session(c)
+			if err != nil {
+				return err
+			}
+			answer, err := do(s)
+			if err != nil {
+				return err
+			}
+			if answer == nil {
+				return missing(c)
+			}
+			return c.Blob(http.StatusOK, "text/plain", answer)
+		}
+	}
+	return withSessions(store, handlers{read: on(readText), write: on(addOne), create: on(fill), count: on(count)})
+}
+
+// wsgiHandler serves WSGI applications.
+func wsgiHandler(store core.Store) (http.Handler, func() error, error) {
+	headers := []compat.Header{{Name: "Content-Type", Value: "text/plain"}}
+	on := func(do work) echo.HandlerFunc {
+		app := func(env *compat.Environ, start compat.StartResponse) (compat.Body, error) {
+			s, err := env.Session()
+			if err != nil {
+				return nil, err
+			}
+			answer, err := do(s)
+			if err != nil {
+				return nil, err
+			}
+			status := "200 OK"
+			if answer == nil {
+				status = "404 Not Found"
+			}
+			if _, err := start(status, headers, nil); err != nil {
+				return nil, err
+			}
+			return compat.Bytes(answer), nil
+		}
+		return compat.EchoHandler(compat.ApplicationFunc(app), compat.HandlerConfig{})
+	}
+	return withSessions(store, handlers{read: on(readText), write: on(addOne), create: on(fill), count: on(count)})
+}
+
+// work is what a handler does with its session. The answer is nil if the session does not hold what
+// it should.
+type work func(*core.Session) (answer []byte, err error)
+
+func readText(s *core.Session) ([]byte, error) {
+	text, err := core.Get[string](s, textRead)
+	if err != nil || text != wantText {
+		return nil, err
+	}
+	return okBody, nil
+}
+
+func addOne(s *core.Session) ([]byte, error) {
+	n, found, err := core.Lookup[int](s, counter)
+	if err != nil || !found {
+		return nil, err
+	}
+	return okBody, s.Set(counter, n+1)
+}
+
+func fill(s *core.Session) ([]byte, error) {
+	for _, v := range values {
+		if err := s.Set(v.name, v.of); err != nil {
+			return nil, err
+		}
+	}
+	return okBody, nil
+}
+
+func count(s *core.Session) ([]byte, error) {
+	n, found, err := core.Lookup[int](s, counter)
+	if err != nil || !found {
+		return nil, err
+	}
+	return strconv.AppendInt(nil, int64(n), 10), nil
+}
