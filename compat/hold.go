@@ -135,7 +135,11 @@ func (rw *Response) runBefore() error {
 func (rw *Response) fail(err error) error {
 	rw.q.undo()
 	rw.q.settle()
-	rw.hold.log.ErrorContext(rw.q, "the request's sessions were not saved", "error", err,
+	level := slog.LevelError
+	if StatusOf(err) == http.StatusConflict {
+		level = slog.LevelInfo // what requests for one session do to each other
+	}
+	rw.hold.log.Log(rw.q, level, "the request's sessions were not saved", "error", err,
 		"method", rw.q.r.Method, "path", rw.q.path())
 	m := rw.more()
 	m.failed, m.page = err, pageWriter{ResponseWriter: rw.w}

@@ -29,13 +29,16 @@ type IDFormat struct {
 	// Valid reports whether New could have made the id. Ids come from strangers: what Valid refuses is
 	// never shown to a store. It may be called from several goroutines.
 	Valid func(id string) bool
+
+	exact bool // Valid is ours and lets nothing through that does not travel
 }
 
 // RandomIDs is the default format: 26 characters of A-Z and 2-7, at least 128 random bits.
 func RandomIDs() IDFormat {
 	const length = 26
 	return IDFormat{
-		New: rand.Text,
+		exact: true,
+		New:   rand.Text,
 		Valid: func(id string) bool {
 			if len(id) != length {
 				return false
@@ -56,6 +59,7 @@ func RandomIDs() IDFormat {
 func UUIDs() IDFormat {
 	const length = 64
 	return IDFormat{
+		exact: true,
 		New: func() string {
 			a, b := uuid.New(), uuid.New()
 			return fmt.Sprintf("%x%x", a[:], b[:])

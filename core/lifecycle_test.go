@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,34 +49,6 @@ func TestExpiry(t *testing.T) {
 				ok(t, s.End(t.Context()))
 			}
 		})
-	}
-}
-
-func TestTouchIsCoalesced(t *testing.T) {
-	c := newClock()
-	m := newManager(t, core.Config{Now: c.now, TouchInterval: time.Minute, SweepInterval: -1})
-	id := begin(t, m, "a", 1)
-	born := c.now()
-	c.advance(59 * time.Second)
-	open(t, m, id)
-	if at := open(t, m, id).LastAccessed(); !at.Equal(born) {
-		t.Errorf("moved before the interval passed: %v", at.Sub(born))
-	}
-	c.advance(time.Second)
-	if at := open(t, m, id).LastAccessed(); !at.Equal(born) {
-		t.Errorf("LastAccessed = %v after birth, want the access before this one", at.Sub(born))
-	}
-	s := open(t, m, id)
-	if at := s.LastAccessed(); at.Sub(born) != time.Minute {
-		t.Errorf("LastAccessed = %v after birth, want a minute", at.Sub(born))
-	}
-	if s.Version() != 1 {
-		t.Error("touching is a save")
-	}
-	c.advance(time.Second)
-	ok(t, s.Touch(t.Context()))
-	if at := open(t, m, id).LastAccessed(); at.Sub(born) != 61*time.Second {
-		t.Errorf("after Touch: %v", at.Sub(born))
 	}
 }
 
@@ -259,87 +230,6 @@ func TestRotateWhileOthersWait(t *testing.T) {
 	}
 }
 
-// Ids are ours: promise 8.
-func TestStrangersIDs(t *testing.T) {
-	st := newStore(t)
-	m := managerOn(t, st, core.Config{})
-	valid := begin(t, m)
-	st.reset()
-	for _, id := range []string{"", "x", "../../etc/passwd", strings.Repeat("A", 27), strings.Repeat("A", 1<<20), "AAAAAAAAAAAAAAAAAAAAAAAAA\x00",
-		strings.ToLower(valid), valid + "A", valid[1:], "'; DROP TABLE", "AAAAAAAAAAAAAAAAAAAAAAAAA1"} {
-		if _, err := m.Open(t.Context(), id); !errors.Is(err, core.ErrBadID) || !errors.Is(err, core.ErrNotFound) {
-			t.Errorf("Open(%.30q): %v", id, err)
-		}
-		if err := m.Delete(t.Context(), id); !errors.Is(err, core.ErrBadID) {
-			t.Errorf("Delete(%.30q): %v", id, err)
-		}
-		if err := m.Update(t.Context(), id, increment); !errors.Is(err, core.ErrBadID) {
-			t.Errorf("Update(%.30q): %v", id, err)
-		}
-	}
-	if n := st.loads.Load() + st.locks.Load() + st.deletes.Load(); n != 0 {
-		t.Errorf("the store saw %d of them", n)
-	}
-	if _, err := m.Open(t.Context(), strings.Repeat("A", 26)); !errors.Is(err, core.ErrNotFound) {
-		t.Errorf("an unknown id: %v", err)
-	}
-}
-
-func TestIDFormats(t *testing.T) {
-	good := core.RandomIDs()
-	for _, tt := range []struct {
-		name   string
-		format core.IDFormat
-		err    string
-	}{
-		{"default", good, ""},
-		{"uuids", core.UUIDs(), ""},
-		{"prefixed", core.PrefixedIDs("web1-", core.UUIDs()), ""},
-		{"half", core.IDFormat{New: good.New}, "both be set"},
-		{"constant", core.IDFormat{New: func() string { return strings.Repeat("A", 26) }, Valid: good.Valid}, "same id twice"},
-		{"short", core.IDFormat{New: func() string { return good.New()[:10] }, Valid: good.Valid}, "characters"},
-		{"mostly constant", core.PrefixedIDs(strings.Repeat("A", 20), core.IDFormat{New: func() string { return good.New()[:10] },
-			Valid: func(id string) bool { return len(id) == 10 && good.Valid(id+strings.Repeat("A", 16)) }}), "random bits"},
-		{"bad characters", core.IDFormat{New: func() string { return "a b" + good.New() }, Valid: func(string) bool { return true }}, "character"},
-		{"80 bits", core.IDFormat{New: func() string { return core.UUIDs().New()[:20] }, Valid: func(id string) bool { return len(id) == 20 }}, "random bits"},
-		{"refuses its own", core.IDFormat{New: good.New, Valid: core.UUIDs().Valid}, "refuses"},
-		{"accepts anything", core.IDFormat{New: good.New, Valid: func(string) bool { return true }}, "accepts"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			m, err := core.New("app", newStore(t), core.Config{IDs: tt.format})
-			if err == nil {
-				ok(t, m.Close(t.Context()))
-			}
-			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
-				t.Errorf("New: %v, want %q", err, tt.err)
-			}
-		})
-	}
-}
-
-func TestConfigMistakesAreReportedTogether(t *testing.T) {
-	_, err := core.New("app", struct{ core.Store }{newStore(t)}, core.Config{
-		Locking: core.Serialized, Save: 9, Lease: time.Millisecond, LockWait: -1, MaxWaiters: -1, MaxSize: -1, CommitTimeout: -1,
-		ListenerQueue: -1, Corrupt: 7, IdleTimeout: time.Minute, TouchInterval: time.Hour,
-	})
-	for _, field := range []string{"Locking", "Save", "Lease", "LockWait", "MaxWaiters", "MaxSize", "CommitTimeout", "ListenerQueue", "Corrupt", "TouchInterval"} {
-		if err == nil || !strings.Contains(err.Error(), "Config."+field) {
-			t.Errorf("%s is not named in: %v", field, err)
-		}
-	}
-	if !errors.Is(err, core.ErrUnsupported) {
-		t.Error("a policy that the store can not honour does not match ErrUnsupported")
-	}
-	for _, id := range []string{"", "a b", strings.Repeat("x", 129), "ä"} {
-		if _, err := core.New(id, newStore(t), core.Config{}); err == nil {
-			t.Errorf("manager id %.20q is accepted", id)
-		}
-	}
-	if _, err := core.New("app", nil, core.Config{}); err == nil {
-		t.Error("a nil store is accepted")
-	}
-}
-
 // Isolation: promise 1.
 func TestManagersShareAStoreButNoSessions(t *testing.T) {
 	st := newStore(t)
@@ -386,26 +276,6 @@ func TestStoreWithoutOptionalPowers(t *testing.T) {
 	if _, err := m.Open(t.Context(), id, core.Serialized); !errors.Is(err, core.ErrUnsupported) {
 		t.Errorf("Serialized by option: %v", err)
 	}
-}
-
-func TestClosedManager(t *testing.T) {
-	st := newStore(t)
-	m := managerOn(t, st, core.Config{Locking: core.Serialized})
-	id := begin(t, m, "n", 0)
-	s := open(t, m, id)
-	ok(t, m.Close(t.Context()))
-	ok(t, m.Close(t.Context()))
-	if _, err := m.Open(t.Context(), id); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("Open: %v", err)
-	}
-	if _, err := m.Create(t.Context()); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("Create: %v", err)
-	}
-	if err := m.Delete(t.Context(), id); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("Delete: %v", err)
-	}
-	ok(t, increment(s))
-	ok(t, s.End(t.Context())) // what is under way is finished
 }
 
 // Broken data breaks one session only: promise 13.

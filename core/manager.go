@@ -97,7 +97,9 @@ func (m *Manager) Config() Config { return m.cfg }
 
 // ValidID reports whether the manager could have made the id. It says nothing about whether there is
 // such a session.
-func (m *Manager) ValidID(id string) bool { return travels(id) && m.cfg.IDs.Valid(id) }
+func (m *Manager) ValidID(id string) bool {
+	return (m.cfg.IDs.exact || travels(id)) && m.cfg.IDs.Valid(id)
+}
 
 func (m *Manager) key(id string) Key { return Key{m.id, id} }
 

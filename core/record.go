@@ -55,10 +55,21 @@ func (v Values) Get(name string) (data string, ok bool) {
 }
 
 func (v Values) find(name string) (int, bool) {
+	if len(v) <= fewNames {
+		for i := range v {
+			if v[i].Name == name {
+				return i, true
+			}
+		}
+		return 0, false
+	}
 	return slices.BinarySearchFunc(v, name, func(it Item, name string) int {
 		return strings.Compare(it.Name, name)
 	})
 }
+
+// fewNames is up to which number of names looking at each is quicker than searching.
+const fewNames = 16
 
 // Size returns the bytes of all names and values together.
 func (v Values) Size() int {
@@ -115,7 +126,8 @@ type Change struct {
 
 	MaxSize int // if not 0: refuse with ErrTooLarge what would make Values.Size larger than this
 
-	from, to Values // what Apply was last given and gave
+	from, to Values  // what Apply was last given and gave
+	room     [2]Item // for Set, which is mostly short
 }
 
 // Apply returns the values after the change, leaving v as it is. The error is ErrTooLarge or nil.
@@ -140,13 +152,35 @@ func (c *Change) Apply(v Values) (Values, error) {
 	return out, nil
 }
 
+func overwrite(v, set Values) Values {
+	if len(set) == 0 || len(set) > 4 {
+		return nil
+	}
+	var places [4]int
+	for i := range set {
+		at, ok := v.find(set[i].Name)
+		if !ok {
+			return nil
+		}
+		places[i] = at
+	}
+	out := slices.Clone(v)
+	for i := range set {
+		out[places[i]] = set[i]
+	}
+	return out
+}
+
 // same reports whether two Values are one. They are immutable, so one place in memory is one content.
 func same(a, b Values) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-// merge walks the three sorted lists side by side.
+// merge walks the three sorted lists side by side, unless all that is set is there to be overwritten.
 func merge(v, set Values, del []string) Values {
+	if out := overwrite(v, set); out != nil && len(del) == 0 {
+		return out
+	}
 	out := make(Values, 0, len(v)+len(set))
 	for len(v) > 0 || len(set) > 0 {
 		switch {

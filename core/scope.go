@@ -13,8 +13,8 @@ import (
 type Scope struct {
 	opening sync.Mutex // held while a session is opened, so that two goroutines do not open the same one
 
-	mu       sync.Mutex // protects the following field
-	sessions []*Session
+	mu    sync.Mutex // protects the following field
+	first *Session   // the one opened last
 }
 
 // ScopeKey is the key under which a context holds its *Scope.
@@ -35,9 +35,7 @@ func (sc *Scope) find(m *Manager, id string) *Session {
 	if sc == nil {
 		return nil
 	}
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	for _, s := range sc.sessions {
+	for s := sc.latest(); s != nil; s = s.next {
 		if s.m == m && s.knownAs(id) {
 			return s
 		}
@@ -63,21 +61,22 @@ func (sc *Scope) add(s *Session) {
 		return
 	}
 	sc.mu.Lock()
-	sc.sessions = append(sc.sessions, s)
+	s.next, sc.first = sc.first, s
 	sc.mu.Unlock()
 }
 
-func (sc *Scope) all() []*Session {
+// latest returns the session that was opened last; Session.next leads to the others.
+func (sc *Scope) latest() *Session {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	return sc.sessions
+	return sc.first
 }
 
 // End ends the request's use of its sessions: each commits or releases as its save policy says. All
 // are ended even if one fails; the errors are joined.
 func (sc *Scope) End(ctx context.Context) error {
 	var errs []error
-	for _, s := range sc.all() {
+	for s := sc.latest(); s != nil; s = s.next {
 		if err := s.End(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -88,7 +87,7 @@ func (sc *Scope) End(ctx context.Context) error {
 // Rollback drops the uncommitted changes of all sessions and releases them. The errors are joined.
 func (sc *Scope) Rollback(ctx context.Context) error {
 	var errs []error
-	for _, s := range sc.all() {
+	for s := sc.latest(); s != nil; s = s.next {
 		if err := s.Rollback(ctx); err != nil {
 			errs = append(errs, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -15,33 +14,38 @@ import (
 // A Session may be used from several goroutines of its request. Values that it gives out may not,
 // unless their own type allows it.
 type Session struct {
-	m   *Manager
-	ctx context.Context // the request's
+	m    *Manager
+	ctx  context.Context // the request's
+	next *Session        // the one opened before it in its Scope
 
 	updating sync.Mutex // held by Update when it runs on this session
 
 	mu      sync.Mutex // protects the following fields
 	id      string
-	was     []string // its ids before rotations in this request
-	cfg     openConfig
+	was     *formerID // its ids before rotations in this request
 	rec     Record
+	before  time.Time      // the last access before this request
 	entries []entry        // what was fetched by reference or changed, sorted by name
 	idleWas *time.Duration // the idle timeout before SetTimeout
-	before  time.Time      // the last access before this request
+	refusal error          // see Seal
+	lease   *lease         // the lock, while this request holds it
+	run     int            // see handover
+	cfg     openConfig
 
-	created bool  // by this request
-	stored  bool  // the store has, or had when last asked, a record under id
-	ended   error // why the session can not be used any more: ErrGone
-	settled bool  // committed or rolled back: what follows is late
-	refusal error // see Seal
-
-	lease *lease // the lock, while this request holds it
-	turn  string // the id under which this request has the turn in the manager's queue; "" if none
-	exact bool   // rec is what this request has just written under the lock
-	run   int    // see handover
-
+	created  bool // by this request
+	stored   bool // the store has, or had when last asked, a record under id
+	ended    bool // invalidated, or found gone
+	settled  bool // committed or rolled back: what follows is late
+	inLine   bool // this request has the turn in the manager's queue
+	exact    bool // rec is what this request has just written under the lock
 	lockLost bool // to someone else, so that this request's work is void
 	quiet    bool // Update tells of a conflict itself, when it gives up
+}
+
+// formerID is an id that the session had before.
+type formerID struct {
+	id     string
+	before *formerID
 }
 
 // ID returns the session's id. It is a secret: it belongs in the client's cookie and nowhere else; for
@@ -141,14 +145,14 @@ func (s *Session) SetSave(p SavePolicy) {
 func (s *Session) Stored() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stored && s.ended == nil
+	return s.stored && !s.ended
 }
 
 // Ended reports whether the session is over: invalidated by this request, or found gone by a commit.
 func (s *Session) Ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ended != nil
+	return s.ended
 }
 
 // Seal makes every later change of a session that is not stored fail with err, and every rotation.
@@ -173,8 +177,11 @@ func (s *Session) Context() context.Context {
 func (s *Session) Touch(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.stored || s.ended != nil {
-		return s.ended
+	if s.ended {
+		return ErrGone
+	}
+	if !s.stored {
+		return nil
 	}
 	err := s.follow(func(key Key) error { return s.m.store.Touch(ctx, key, s.m.now()) })
 	return s.note(err)
@@ -197,7 +204,7 @@ func (s *Session) Invalidate(ctx context.Context) error {
 			return err
 		}
 	}
-	s.ended = ErrGone
+	s.ended = true
 	s.entries, s.rec.Values = nil, nil
 	if s.lease != nil {
 		s.lease.stop()
@@ -254,10 +261,10 @@ func (s *Session) Rotate(ctx context.Context, grace time.Duration) error {
 // rename makes id the session's id. Those who wait in line under the old id are sent on to find the
 // session's new place.
 func (s *Session) rename(id string) {
-	s.was, s.id = append(s.was, s.id), id
-	if s.turn != "" {
-		s.m.turns.leave(s.turn)
-		s.turn = ""
+	s.was, s.id = &formerID{s.id, s.was}, id
+	if s.inLine {
+		s.m.turns.leave(s.was.id)
+		s.inLine = false
 	}
 	if s.lease != nil {
 		s.lease.moved(s.m.key(id))
@@ -269,9 +276,10 @@ func (s *Session) rename(id string) {
 // encoding a value that was changed in place.
 func (s *Session) Fork(ctx context.Context) (*Session, error) {
 	s.mu.Lock()
-	c, err := s.collect()
-	if s.ended != nil {
-		err = s.ended
+	var c Change
+	err := s.collect(&c)
+	if s.ended {
+		err = ErrGone
 	}
 	values := s.rec.Values
 	idle, save := s.rec.Idle, s.cfg.save
@@ -293,8 +301,8 @@ func (s *Session) Fork(ctx context.Context) (*Session, error) {
 // usable says why the session can not be changed at all, or nil.
 func (s *Session) usable() error {
 	switch {
-	case s.ended != nil:
-		return s.ended
+	case s.ended:
+		return ErrGone
 	case s.cfg.mode == ReadOnly:
 		return ErrReadOnly
 	}
@@ -315,7 +323,15 @@ func (s *Session) writable() error {
 func (s *Session) knownAs(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ended == nil && (s.id == id || slices.Contains(s.was, id))
+	if s.ended {
+		return false
+	}
+	for was := s.was; was != nil; was = was.before {
+		if was.id == id {
+			return true
+		}
+	}
+	return s.id == id
 }
 
 func (s *Session) key() Key { return s.m.key(s.id) }
@@ -355,9 +371,7 @@ func (s *Session) fresh(call func(id string) error) error {
 
 // note remembers what an error says about the session itself.
 func (s *Session) note(err error) error {
-	if errors.Is(err, ErrGone) {
-		s.ended = ErrGone
-	}
+	s.ended = s.ended || errors.Is(err, ErrGone)
 	s.lockLost = s.lockLost || errors.Is(err, ErrLockLost)
 	return err
 }

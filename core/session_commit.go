@@ -12,7 +12,8 @@ import (
 func (s *Session) Dirty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, err := s.collect()
+	var c Change
+	err := s.collect(&c)
 	return err != nil || s.changes(&c)
 }
 
@@ -56,7 +57,8 @@ func (s *Session) Rollback(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m.heard() {
-		if c, err := s.collect(); err != nil || s.changes(&c) {
+		var c Change
+		if err := s.collect(&c); err != nil || s.changes(&c) {
 			s.m.tell(Event{Kind: EventRolledBack, Manager: s.m.id, Session: s.key().Hash(), Time: s.m.now(), Data: s.m.snapshot(s.rec)})
 		}
 	}
@@ -76,25 +78,26 @@ func (s *Session) drop() {
 }
 
 // collect gathers what the request has changed.
-func (s *Session) collect() (Change, error) {
-	var c Change
+func (s *Session) collect(c *Change) error {
 	c.MaxSize = s.m.cfg.MaxSize
 	for i := range s.entries {
 		e := &s.entries[i]
 		if err := e.refresh(s.m.cfg.Codec); err != nil {
-			return c, err
+			return err
 		}
 		switch e.state {
 		case changed:
 			if c.Set == nil {
-				c.Set = make(Values, 0, len(s.entries)-i)
+				if c.Set = c.room[:0]; len(s.entries)-i > len(c.room) {
+					c.Set = make(Values, 0, len(s.entries)-i)
+				}
 			}
 			c.Set = append(c.Set, Item{e.name, e.data})
 		case deleted:
 			c.Delete = append(c.Delete, e.name)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func (s *Session) changes(c *Change) bool {
@@ -103,8 +106,8 @@ func (s *Session) changes(c *Change) bool {
 
 // forget drops what was only fetched, after turning in-place changes into plain ones.
 func (s *Session) forget() error {
-	c, err := s.collect()
-	if err != nil {
+	var c Change
+	if err := s.collect(&c); err != nil {
 		return err
 	}
 	s.entries = nil
@@ -122,13 +125,17 @@ func (s *Session) commit(ctx context.Context, explicit bool) error {
 	if !forced && len(s.entries) == 0 && s.idleWas == nil && (s.stored || len(s.rec.Values) == 0) {
 		return s.release(ctx)
 	}
-	c, err := s.collect()
-	dctx := detach(ctx, s.m.cfg.CommitTimeout)
-	defer dctx.stop()
-	if err == nil && (forced || s.changes(&c)) {
-		err = s.write(dctx, &c)
+	var w struct { // in one piece, because both outlive the stack
+		Change
+		detached
 	}
-	if released := s.release(dctx); err == nil {
+	w.detached.parent, w.detached.limit = ctx, s.m.cfg.CommitTimeout
+	defer w.detached.stop()
+	err := s.collect(&w.Change)
+	if err == nil && (forced || s.changes(&w.Change)) {
+		err = s.write(&w.detached, &w.Change)
+	}
+	if released := s.release(&w.detached); err == nil {
 		return released
 	}
 	return s.commitFailed(err)
@@ -187,7 +194,7 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 		c.Version = s.rec.Version
 	case Serialized:
 		c.Fence = s.lease.fence
-		if c.Unlock = s.run >= s.m.cfg.Handover || !s.m.turns.waiting(s.turn); c.Unlock {
+		if c.Unlock = s.run >= s.m.cfg.Handover || !(s.inLine && s.m.turns.waiting(s.id)); c.Unlock {
 			s.lease.stop()
 		}
 	}
@@ -244,7 +251,8 @@ func (s *Session) rebase(rec Record) {
 func (s *Session) catchUp(rec Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, err := s.collect(); err == nil && !s.changes(&c) {
+	var c Change
+	if err := s.collect(&c); err == nil && !s.changes(&c) {
 		s.rec = rec
 		s.entries = slices.DeleteFunc(s.entries, func(e entry) bool { // what the update changed is fetched anew
 			data, ok := rec.Values.Get(e.name)

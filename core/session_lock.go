@@ -69,7 +69,7 @@ func (s *Session) takeTurn(ctx context.Context) error {
 		}
 		return waited(ctx, err)
 	}
-	s.turn = s.id
+	s.inLine = true
 	err = s.takeOver(ctx, h)
 	if err == nil && s.lease == nil {
 		err = s.takeLock(ctx)
@@ -172,12 +172,19 @@ func (s *Session) release(ctx context.Context) error {
 
 // yield is release for a request that has not had its use of the session.
 func (s *Session) yield(ctx context.Context) error {
+	if s.lease == nil && !s.inLine {
+		return nil
+	}
 	h := handover{lease: s.lease, rec: s.rec, fresh: s.exact, run: s.run}
-	turn := s.turn
-	s.lease, s.turn, s.exact = nil, "", false
+	turn := ""
+	if s.inLine {
+		turn = s.id
+	}
+	s.lease, s.inLine, s.exact = nil, false, false
 	return s.letGo(ctx, turn, h)
 }
 
+// letGo gives what h holds, and the turn in the line of that id unless it is "", to whoever is next.
 func (s *Session) letGo(ctx context.Context, turn string, h handover) error {
 	var err error
 	if l := h.lease; l != nil {

@@ -19,7 +19,8 @@ import (
 //
 // An update is apart from what the request of ctx has changed in the session and not yet committed. If
 // that request holds the session's lock, fn runs on the request's own session instead, and all changes
-// of the request are committed with it.
+// of the request are committed with it. If fn fails there, what it set is dropped; what it changed in
+// place, in a list or map that the request also holds, is not.
 //
 // Errors: those of Open and Commit; *ConflictError after Config.MaxRetries further runs.
 func (m *Manager) Update(ctx context.Context, id string, fn func(*Session) error, opts ...OpenOption) error {
@@ -94,29 +95,39 @@ func (s *Session) apply(ctx context.Context, fn func(*Session) error) error {
 	return s.commitUnlessEnded(ctx)
 }
 
-// updateInRequest runs fn on a session that the request has open and locked. If fn fails, what the
-// request did before stays as it was.
+// updateInRequest runs fn on a session that the request has open and locked. If fn fails or panics, what
+// the request did before stays as it was.
 func (s *Session) updateInRequest(ctx context.Context, fn func(*Session) error) error {
 	s.updating.Lock()
 	defer s.updating.Unlock()
-	before, err := s.changesSoFar()
+	undo, err := s.savepoint()
 	if err != nil {
 		return err
 	}
+	succeeded := false
+	defer func() {
+		if !succeeded {
+			undo()
+		}
+	}()
 	if err := fn(s); err != nil {
-		s.mu.Lock()
-		s.entries = before
-		s.mu.Unlock()
 		return err
 	}
+	succeeded = true
 	return s.commitUnlessEnded(ctx)
 }
 
-func (s *Session) changesSoFar() ([]entry, error) {
+// savepoint returns a function that brings back the changes of the request as they are now.
+func (s *Session) savepoint() (undo func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err := s.collect() // notices in-place changes
-	return slices.Clone(s.entries), err
+	err = s.collect(new(Change)) // notices in-place changes
+	entries, idle, idleWas := slices.Clone(s.entries), s.rec.Idle, s.idleWas
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.entries, s.rec.Idle, s.idleWas = entries, idle, idleWas
+	}, err
 }
 
 // commitUnlessEnded commits what an update did, which may be to end the session.
