@@ -18,10 +18,8 @@ import (
 	"time"
 
 	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/internal/testenv"
 )
-
-// TestKill kills a process that works on sessions, many times at random moments, and finds each
-// session exactly as it was before the operation under way or as it was after it.
 
 // seen is what is to be found of one session.
 type seen struct {
@@ -121,19 +119,19 @@ func nextChange(s *Store, cur seen) (after seen, change func() error) {
 
 func newID() string { return fmt.Sprintf("%016x", rand.Uint64()) }
 
-func TestKill(t *testing.T) {
-	kills := 150
-	if testing.Short() {
-		kills = 20
-	}
+// TestKillSoak kills a process that works on sessions at random moments, again and again, and finds each
+// session exactly as it was before the operation under way or as it was after it.
+func TestKillSoak(t *testing.T) {
+	const leastKills = 150
+	end := time.Now().Add(testenv.Soak(t, 0))
 	dir := t.TempDir()
 	s := open(t, dir)
 	sessions := make([]seen, killWorkers*slotsPerWorker)
 	for i := range sessions {
 		sessions[i].ID = newID()
 	}
-	interrupted, undone := 0, 0
-	for range kills {
+	kills, interrupted, undone := 0, 0, 0
+	for ; kills < leastKills || time.Now().Before(end); kills++ {
 		begun := killOnce(t, dir, sessions)
 		for slot, after := range begun {
 			interrupted++

@@ -5,10 +5,12 @@ package filestore
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/core/internal/history"
 	"github.com/holdover-web/holdover/core/storetest"
+	"github.com/holdover-web/holdover/internal/testenv"
 )
 
 func open(t testing.TB, dir string) *Store {
@@ -33,8 +35,11 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func TestHistory(t *testing.T) {
-	history.Run(t, func(t *testing.T) []core.Store { return []core.Store{open(t, t.TempDir())} })
+func TestHistorySoak(t *testing.T) {
+	end := time.Now().Add(testenv.Soak(t, 0))
+	for first := true; first || time.Now().Before(end); first = false {
+		history.Run(t, func(t *testing.T) []core.Store { return []core.Store{open(t, t.TempDir())} })
+	}
 }
 
 // process is a store without its locks, for histories in which lapsed locks are taken over: no process
