@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -309,4 +310,49 @@ func TestOpenStore(t *testing.T) {
 		t.Errorf("memory: is a %T", st)
 	}
 	ok(t, st.Close())
+}
+
+func TestHas(t *testing.T) {
+	c := newClock()
+	st := newStore(t)
+	m := managerOn(t, st, core.Config{Now: c.now, SweepInterval: -1})
+	id := begin(t, m, "a", 1)
+	has := func(id string, want bool) {
+		t.Helper()
+		if got, err := m.Has(t.Context(), id); got != want || err != nil {
+			t.Errorf("Has = %v, %v, want %v", got, err, want)
+		}
+	}
+	c.advance(59 * time.Minute)
+	has(id, true)
+	has("nonsense", false)
+	has(strings.Repeat("A", 26), false)
+	s := open(t, m, id, core.Merge)
+	ok(t, s.Rotate(t.Context(), time.Minute))
+	has(id, true)
+	has(s.ID(), true)
+	c.advance(time.Hour)
+	has(s.ID(), false)
+	down := errors.New("down")
+	st.fail(down)
+	if _, err := m.Has(t.Context(), id); !errors.Is(err, down) {
+		t.Errorf("Has on a store that is down: %v", err)
+	}
+	st.fail(&core.CorruptError{Key: core.Key{Manager: "app", ID: id}})
+	has(id, false)
+}
+
+func TestHasIsNoAccess(t *testing.T) {
+	c := newClock()
+	m := newManager(t, core.Config{Now: c.now, SweepInterval: -1})
+	id := begin(t, m, "a", 1)
+	for range 3 {
+		c.advance(20 * time.Minute)
+		if _, err := m.Has(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ok, err := m.Has(t.Context(), id); ok || err != nil {
+		t.Errorf("a session that was only looked for is kept alive: %v, %v", ok, err)
+	}
 }

@@ -175,6 +175,26 @@ func (m *Manager) Create(ctx context.Context, opts ...OpenOption) (*Session, err
 	return s, nil
 }
 
+// Has reports whether a living session has that id, or had it and was rotated within its grace. It is no
+// access to the session, and takes no lock. Errors: *CorruptError, if Config.Corrupt says so; ErrClosed;
+// anything else is the store's: nobody knows.
+func (m *Manager) Has(ctx context.Context, id string) (bool, error) {
+	if m.closed.Load() {
+		return false, ErrClosed
+	}
+	if !m.ValidID(id) {
+		return false, nil
+	}
+	_, err := m.store.Load(ctx, m.key(id), LoadOptions{Now: m.now(), Touch: NoTouch})
+	if _, moved := errors.AsType[*MovedError](err); err == nil || moved {
+		return true, nil
+	}
+	if err = m.lost(id, err); errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return false, err
+}
+
 // load calls the store and follows a session that was rotated to its present id.
 func (m *Manager) load(ctx context.Context, id string) (Record, string, error) {
 	for range maxMoves {

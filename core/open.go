@@ -30,8 +30,8 @@ func RegisterStore(scheme string, open func(ctx context.Context, url string) (St
 // The packages of the stores in question must be imported. The caller closes the store. OpenStore may
 // be called from several goroutines.
 func OpenStore(ctx context.Context, url string) (Store, error) {
-	scheme, _, ok := strings.Cut(url, ":")
-	if !ok {
+	scheme, _, _ := strings.Cut(url, ":")
+	if scheme == url || scheme == "" {
 		return nil, fmt.Errorf("core: store %q has no scheme; write for example memory: or file:DIR", url)
 	}
 	stores.RLock()

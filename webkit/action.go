@@ -9,7 +9,8 @@ type Action struct {
 	// Name is what the form calls the action: it has a field _action_ with that value, or a field whose
 	// name is _action_ and the name.
 	Name string
-	// Run does it, and writes the body of the page.
+	// Run does it, and writes the page's body element, mostly by Self().WriteBody: PreAction and PostAction
+	// write what is around that.
 	Run func() error
 }
 

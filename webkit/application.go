@@ -111,10 +111,10 @@ func (a *Application) cookieConfig() compat.SessionsConfig {
 	}
 }
 
-// Add serves a path with servlets of that factory. A path such as "/counter" is that of a servlet and also
-// serves what is below it, see HTTPRequest.ExtraURLPath. A path with a slash at its end, such as "/" or
-// "/admin/", is that of the index servlet of a folder. It must be called before the application serves.
-// The error says what is wrong with the path.
+// Add serves a path, which counts from Config.Prefix, with servlets of that factory. A path such as "/counter" is
+// that of a servlet and also serves what is below it, see HTTPRequest.ExtraURLPath. A path with a slash at its
+// end, such as "/" or "/admin/", is that of the index servlet of a folder. It must be called before the
+// application serves. The error says what is wrong with the path.
 func (a *Application) Add(path string, f Factory) error { return a.routes.add(path, f) }
 
 // Handler returns the application, with its sessions, as an http.Handler for the paths below Prefix.

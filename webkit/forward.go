@@ -2,6 +2,7 @@ package webkit
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -68,7 +69,7 @@ func (a *Application) nest(t *Transaction, url string, fn func() error) error {
 		return ErrNesting
 	}
 	if strings.ContainsAny(url, "?#") {
-		return HTTPNotFound("A page was asked for by a path with a query.")
+		return fmt.Errorf("webkit: servlet at %q: %w", url, HTTPNotFound("A page was asked for by a path with a query."))
 	}
 	awake := t.awake
 	r.push(r.resolve(url))
@@ -78,7 +79,7 @@ func (a *Application) nest(t *Transaction, url string, fn func() error) error {
 		t.awake = awake
 	}()
 	if err := a.findServlet(t); err != nil {
-		return err
+		return fmt.Errorf("webkit: servlet at %q: %w", url, err)
 	}
 	return fn()
 }
@@ -93,7 +94,9 @@ func (a *Application) findServlet(t *Transaction) error {
 	if p.route == nil {
 		return HTTPNotFound("There is no such page.")
 	}
-	p.servlet = p.route.factory()
+	if p.servlet = p.route.factory(); p.servlet == nil {
+		return fmt.Errorf("webkit: the factory of %s returned nil", p.route.path)
+	}
 	return nil
 }
 

@@ -58,12 +58,16 @@ type PageMethods interface {
 
 var _ PageMethods = (*Page)(nil)
 
-var errPageAwake = errors.New("webkit: this page is not awake: an Awake that overrides Page.Awake must call it, " +
-	"and a Factory must return the servlet that embeds Page")
+var errPageAwake = errors.New("webkit: this page is not awake: an Awake that overrides Page.Awake must call it")
 
 // Awake prepares for the transaction: awake(trans). One that overrides it calls this one first.
 func (p *Page) Awake(t *Transaction) error {
-	p.self, _ = t.Servlet().(PageMethods)
+	self, ok := t.Servlet().(PageMethods)
+	if !ok {
+		return fmt.Errorf("webkit: %T is no PageMethods: a method of it has other parameters or results than in Page; "+
+			"to see which, compile: var _ webkit.PageMethods = (%[1]T)(nil)", t.Servlet())
+	}
+	p.self = self
 	return p.HTTPServlet.Awake(t)
 }
 

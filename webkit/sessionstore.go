@@ -55,18 +55,11 @@ func (s *SessionStore) Items(ctx context.Context) iter.Seq2[*Session, error] {
 // error is the store's.
 func (s *SessionStore) Has(ctx context.Context, id string) (bool, error) {
 	m := s.app.manager
-	if !m.ValidID(id) {
-		return false, nil
+	ok, err := m.Has(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("webkit: look for session %s: %w", core.Key{Manager: m.ID(), ID: id}.Hash(), err)
 	}
-	key := core.Key{Manager: m.ID(), ID: id}
-	_, err := m.Store().Load(ctx, key, core.LoadOptions{Now: s.app.now(), Touch: core.NoTouch})
-	if _, moved := errors.AsType[*core.MovedError](err); err == nil || moved {
-		return true, nil
-	}
-	if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrCorrupt) {
-		return false, nil
-	}
-	return false, fmt.Errorf("webkit: look for session %s: %w", key.Hash(), err)
+	return ok, nil
 }
 
 // Get returns the session of that id, for reading: store[key]. It counts as an access. Use Update to

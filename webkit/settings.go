@@ -172,7 +172,7 @@ func (given Settings) StoreURL() (string, error) {
 	case "Memory":
 		return "memory:", nil
 	case "File", "Dynamic":
-		return "file:" + s.SessionStoreDir, nil
+		return "file:" + strings.NewReplacer("%", "%25", "?", "%3F").Replace(s.SessionStoreDir), nil
 	}
 	return "", fmt.Errorf("webkit: SessionStore %s: give core.OpenStore the URL of the store", s.SessionStore)
 }
@@ -280,8 +280,7 @@ func (r *reader) store(name string) string {
 	return v
 }
 
-// errorPage reads a URL for all failures, or a map from status codes, or "Exception" for all others, to
-// URLs.
+// errorPage reads a URL for all failures, or a map from status codes to URLs.
 func (r *reader) errorPage(name string) []ErrorPage {
 	switch v := r.all[name].(type) {
 	case nil:

@@ -97,6 +97,7 @@ func TestStoreURL(t *testing.T) {
 		"memory:":       {"SessionStore": "Memory"},
 		"file:Sessions": {"SessionStore": "File"},
 		"file:/var/x":   {"SessionStoreDir": "/var/x"},
+		"file:a%25b%3F": {"SessionStoreDir": "a%b?"},
 		"":              {"SessionStore": "Redis"},
 	} {
 		if got, err := s.StoreURL(); got != want || (err == nil) != (want != "") {

@@ -110,7 +110,7 @@ func initialise(root *os.Root) error {
 		}
 	}
 	if err := dir.Chmod(0o700); err != nil {
-		return err
+		return fmt.Errorf("%w; the folder must belong to the user that runs this program", err)
 	}
 	return writeManifest(root, dir)
 }

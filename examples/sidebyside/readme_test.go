@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +40,60 @@ func TestTranscripts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { replay(t, tt.steps) })
 	}
 }
+
+// The program that README.md shows compiles.
+func TestReadmeProgram(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, ok := strings.Cut(string(readme), "```go\n")
+	code, _, closed := strings.Cut(code, "```")
+	if !ok || !closed {
+		t.Fatal("README.md shows no Go code")
+	}
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(readmeImports+code+"_ = e\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The file stands in for one of this module, so that nothing is written into the tree.
+	here, err := filepath.Abs("readme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, "main.go"): file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlayFile := filepath.Join(t.TempDir(), "overlay.json")
+	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlayFile, "-o", os.DevNull, "./readme")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+const readmeImports = `package main
+
+import (
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdover-web/holdover/compat"
+	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/core/memstore"
+	"github.com/holdover-web/holdover/webkit"
+)
+
+func main() {
+`
 
 // replay sends the requests of a transcript to the program. Commands that get or start something are
 // left out.
