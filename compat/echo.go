@@ -44,7 +44,7 @@ func serveEcho(s *Sessions, c echo.Context, next echo.HandlerFunc) error {
 	defer q.abort() // does nothing after finish
 
 	err := next(c)
-	if err != nil && q.resp.failed() == nil && !q.resp.clientGone(err) {
+	if err != nil && q.resp.Failed() == nil && !q.resp.clientGone(err) {
 		q.undo()
 		if !answerEchoError(c, q, err) {
 			return err // abort lets go of everything; an outer error handler may answer
@@ -76,7 +76,7 @@ func noteEcho(res *echo.Response, q *request) {
 	if !q.resp.Sent() {
 		return
 	}
-	if q.resp.failed() != nil {
+	if q.resp.Failed() != nil {
 		res.Size = q.resp.rest.page.size
 	}
 	if q.resp.status != 0 {

@@ -100,7 +100,7 @@ func (h *handler) call(q *request, w http.ResponseWriter, r *http.Request, scrip
 		return
 	}
 	h.hold.log.ErrorContext(r.Context(), "the application failed", "error", err, "method", r.Method, "path", q.path())
-	if q.resp.failed() != nil {
+	if q.resp.Failed() != nil {
 		return // an error page was sent
 	}
 	q.undo()
@@ -290,25 +290,39 @@ func parseStatus(status string) (int, error) {
 func checkHeaders(headers []Header) (length int64, err error) {
 	length = -1
 	for _, f := range headers {
-		switch {
-		case f.Name == "" || strings.ContainsFunc(f.Name, notInName):
-			return -1, &HeaderError{f.Name, "is no header name"}
-		case strings.ContainsFunc(f.Value, isControl):
-			return -1, &HeaderError{f.Name, "has control characters in its value"}
-		case hopByHop(f.Name):
-			return -1, &HeaderError{f.Name, "belongs to the connection, which is the server's"}
-		case strings.EqualFold(f.Name, "Status"):
-			return -1, &HeaderError{f.Name, "is not a header here: pass the status as such"}
-		case strings.EqualFold(f.Name, "Content-Length"):
-			n, err := strconv.ParseUint(f.Value, 10, 63)
-			if err != nil || length >= 0 {
-				return -1, &HeaderError{f.Name, "must be one number, given once"}
+		if err := CheckHeader(f); err != nil {
+			return -1, err
+		}
+		if strings.EqualFold(f.Name, "Content-Length") {
+			if length >= 0 {
+				return -1, badLength(f)
 			}
-			length = int64(n)
+			length, _ = strconv.ParseInt(f.Value, 10, 64) // is checked
 		}
 	}
 	return length, nil
 }
+
+// CheckHeader returns the *HeaderError with which StartResponse refuses a header for itself, or nil.
+func CheckHeader(f Header) error {
+	switch {
+	case f.Name == "" || strings.ContainsFunc(f.Name, notInName):
+		return &HeaderError{f.Name, "is no header name"}
+	case strings.ContainsFunc(f.Value, isControl):
+		return &HeaderError{f.Name, "has control characters in its value"}
+	case hopByHop(f.Name):
+		return &HeaderError{f.Name, "belongs to the connection, which is the server's"}
+	case strings.EqualFold(f.Name, "Status"):
+		return &HeaderError{f.Name, "is not a header here: pass the status as such"}
+	case strings.EqualFold(f.Name, "Content-Length"):
+		if _, err := strconv.ParseUint(f.Value, 10, 63); err != nil {
+			return badLength(f)
+		}
+	}
+	return nil
+}
+
+func badLength(f Header) error { return &HeaderError{f.Name, "must be one number, given once"} }
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 

@@ -52,8 +52,8 @@ func (rw *Response) begin(n int) error {
 func (rw *Response) bodyAllowed() error {
 	rw.informed = false
 	switch {
-	case rw.failed() != nil:
-		return rw.failed()
+	case rw.Failed() != nil:
+		return rw.Failed()
 	case rw.hijacked:
 		return http.ErrHijacked
 	}

@@ -301,9 +301,12 @@ func (q *request) rollback() {
 // finish ends the request after its handler returned: what is held back is sent.
 func (q *request) finish() {
 	rw := &q.resp
-	if rw.Sent() {
+	switch {
+	case rw.Failed() != nil:
+		q.rollback() // the client was told that nothing is saved
+	case rw.Sent():
 		q.commitLate()
-	} else {
+	default:
 		_ = rw.send() // a failure has been answered and logged
 	}
 	q.end()
@@ -351,6 +354,7 @@ func (q *request) end() {
 		}
 	}
 	q.mu.Unlock()
+	q.rollback() // a goroutine of the handler may have opened a session since the commit
 	if q.outer.MultipartForm == nil {
 		q.outer.MultipartForm = q.r.MultipartForm // the server removes its files
 	}

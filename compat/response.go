@@ -47,8 +47,8 @@ func (rw *Response) more() *rest {
 	return rw.rest
 }
 
-// failed returns why an error page was sent in place of the response, or nil.
-func (rw *Response) failed() error {
+// Failed returns why an error page was sent in place of the response, or nil: the sessions could not be committed.
+func (rw *Response) Failed() error {
 	if rw.rest == nil {
 		return nil
 	}
@@ -137,7 +137,7 @@ func (rw *Response) WriteHeader(code int) {
 	switch {
 	case code < 100 || code > 999:
 		panic(fmt.Sprintf("compat: invalid WriteHeader code %d", code))
-	case rw.failed() != nil || rw.hijacked:
+	case rw.Failed() != nil || rw.hijacked:
 	case rw.Sent():
 		rw.w.WriteHeader(code) // superfluous; net/http says where
 	case code < 200 && code != http.StatusSwitchingProtocols:
@@ -222,8 +222,8 @@ func (rw *Response) FlushError() error {
 		if err := rw.send(); err != nil {
 			return err
 		}
-	case rw.failed() != nil:
-		return rw.failed()
+	case rw.Failed() != nil:
+		return rw.Failed()
 	}
 	if rw.status == 0 {
 		rw.status = http.StatusOK
@@ -248,8 +248,8 @@ func (rw *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case rw.hijacked:
 		return nil, nil, http.ErrHijacked
-	case rw.failed() != nil:
-		return nil, nil, rw.failed()
+	case rw.Failed() != nil:
+		return nil, nil, rw.Failed()
 	case rw.final:
 		return nil, nil, ErrSent
 	case !rw.Sent():

@@ -95,11 +95,15 @@ func NewApplication(m *core.Manager, cfg Config) (*Application, error) {
 func (a *Application) cookieConfig() compat.SessionsConfig {
 	s := &a.settings
 	secure := compat.SecureAuto
-	if !s.SecureSessionCookie {
+	switch {
+	case !s.SecureSessionCookie:
 		secure = compat.SecureOff
+	case s.SameSiteSessionCookie == http.SameSiteNoneMode:
+		secure = compat.SecureOn // browsers drop the cookie otherwise
 	}
 	return compat.SessionsConfig{
 		Name:              s.SessionName,
+		KeepName:          true,
 		Path:              a.SessionCookiePath(),
 		SameSite:          s.SameSiteSessionCookie,
 		Secure:            secure,
@@ -177,7 +181,7 @@ func (a *Application) SessionCookiePath() string {
 	if a.settings.SessionCookiePath != "" {
 		return a.settings.SessionCookiePath
 	}
-	return a.cfg.Prefix + "/"
+	return escapePath(a.cfg.Prefix + "/") // as browsers send it
 }
 
 // openSession opens the session that the client asks for, or a new one: createSessionForTransaction. If the

@@ -149,7 +149,7 @@ const maxInterval = 100 * 365 * 24 * time.Hour
 // parseCookies reads a Cookie header. Of several cookies with one name the first counts, because browsers
 // send the one with the longest path first. Broken ones are left out.
 func parseCookies(header string) map[string]string {
-	cookies := make(map[string]string, 1+strings.Count(header, ";"))
+	cookies := make(map[string]string)
 	for pair := range strings.SplitSeq(header, ";") {
 		name, value, ok := strings.Cut(pair, "=")
 		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")

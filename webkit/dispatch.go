@@ -35,7 +35,7 @@ func (a *Application) runTransaction(t *Transaction) error {
 	if err == nil {
 		err = t.runServlet()
 	}
-	if errors.Is(err, ErrEndResponse) {
+	if ended(err) {
 		return nil
 	}
 	return err

@@ -52,10 +52,8 @@ func (a *Application) answer(t *Transaction, err error) error {
 	tried := make(map[*ErrorPage]bool)
 	for {
 		t.err = err
-		if p, ok := errors.AsType[*PanicError](err); ok && p.aborts() {
-			return err
-		}
-		if rerr := t.startOver(err); rerr != nil {
+		rerr := t.startOver(err)
+		if p, ok := errors.AsType[*PanicError](err); rerr != nil || ok && p.aborts() {
 			return err
 		}
 		page := a.errorPage(err)
@@ -64,6 +62,7 @@ func (a *Application) answer(t *Transaction, err error) error {
 		}
 		tried[page] = true
 		a.logFailure(t, err)
+		t.request.formErr = nil // it is answered now; for the page the form is empty
 		if rerr := t.response.SetStatus(statusOf(err), ""); rerr != nil {
 			return rerr
 		}
@@ -83,7 +82,7 @@ func (a *Application) answer(t *Transaction, err error) error {
 // startOver rolls the session back and drops the response so far. It fails if part of that has left.
 func (t *Transaction) startOver(err error) error {
 	if t.session != nil {
-		if derr := t.session.drop(); derr != nil {
+		if derr := t.session.abandon(); derr != nil {
 			t.app.log.WarnContext(t.Context(), "a session was not released properly", "error", derr)
 		}
 	}

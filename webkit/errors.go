@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 var (
@@ -21,6 +22,18 @@ var (
 	// without end.
 	ErrNesting = errors.New("webkit: too many servlets are nested; does one include itself?")
 )
+
+// ended reports whether err says that the response is complete, and nothing else: together with another error,
+// as by errors.Join, something has failed.
+func ended(err error) bool {
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return ended(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !ended(err) })
+	}
+	return err == ErrEndResponse
+}
 
 // keyError tells what kind of thing is missing, such as "session value", and its name.
 func keyError(kind, name string) error { return fmt.Errorf("%w: %s %.100q", ErrKey, kind, name) }

@@ -59,6 +59,7 @@ func ExampleApplication() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer manager.Close(context.Background())
 	app, err := webkit.NewApplication(manager, webkit.Config{Prefix: "/visits", Settings: settings})
 	if err != nil {
 		log.Fatal(err)

@@ -1,6 +1,7 @@
 package webkit_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -51,6 +52,7 @@ func ExamplePage() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer manager.Close(context.Background())
 	app, err := webkit.NewApplication(manager, webkit.Config{})
 	if err != nil {
 		log.Fatal(err)

@@ -70,7 +70,7 @@ func (f *form) readBody(env *compat.Environ, limits formLimits) error {
 		return nil
 	}
 	mediaType, params, err := mime.ParseMediaType(env.String("CONTENT_TYPE"))
-	if err != nil {
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) { // the type itself is good then
 		return nil // no form
 	}
 	body := http.MaxBytesReader(nil, io.NopCloser(env.Input()), limits.size)

@@ -1,7 +1,6 @@
 package webkit
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -18,7 +17,7 @@ const maxNested = 32
 //
 //	return app.Forward(t, "/menu")
 //
-// and otherwise that of the other servlet, compat.ErrSent if part of the response has left, ErrNesting, or an
+// and otherwise that of the other servlet, ErrCommitted if it is too late for Reset, ErrNesting, or an
 // *HTTPException with Code 404.
 func (a *Application) Forward(t *Transaction, url string) error {
 	if err := t.response.Reset(); err != nil {
@@ -37,7 +36,7 @@ func (a *Application) Forward(t *Transaction, url string) error {
 // Errors: those of Forward.
 func (a *Application) IncludeURL(t *Transaction, url string) error {
 	err := a.nest(t, url, func() error { return t.runServlet() })
-	if errors.Is(err, ErrEndResponse) {
+	if ended(err) {
 		return nil
 	}
 	return err
@@ -71,12 +70,12 @@ func (a *Application) nest(t *Transaction, url string, fn func() error) error {
 	if strings.ContainsAny(url, "?#") {
 		return fmt.Errorf("webkit: servlet at %q: %w", url, HTTPNotFound("A page was asked for by a path with a query."))
 	}
-	awake := t.awake
+	awake, nested := t.awake, t.nested
 	r.push(r.resolve(url))
 	t.awake = false
 	defer func() {
 		r.pop()
-		t.awake = awake
+		t.awake, t.nested = awake, nested
 	}()
 	if err := a.findServlet(t); err != nil {
 		return fmt.Errorf("webkit: servlet at %q: %w", url, err)
@@ -88,7 +87,7 @@ func (a *Application) nest(t *Transaction, url string, fn func() error) error {
 func (a *Application) findServlet(t *Transaction) error {
 	p := &t.request.place
 	if p.url == "" || a.routes[p.url] == nil && a.routes.isFolder(p.url) {
-		return HTTPMovedPermanently(t.request.uri(p.url + "/"))
+		return HTTPMovedPermanently(t.request.location(p.url + "/"))
 	}
 	p.route, p.extra = a.routes.find(p.url, a.settings.ExtraPathInfo, a.cfg.Quirks.IndexTakesExtraPath)
 	if p.route == nil {

@@ -188,7 +188,7 @@ func (r *HTTPResponse) checkHeader(name, value string) error {
 	case strings.ContainsFunc(value, isControl):
 		return fmt.Errorf("webkit: the value of header %s has control characters", name)
 	}
-	return nil
+	return compat.CheckHeader(compat.Header{Name: name, Value: value}) // now, and not after the session was saved
 }
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }

@@ -31,8 +31,12 @@ func newLab(t *testing.T, cfg testConfig, slow func(*Transaction, *Session) erro
 					return err
 				}
 				l.opened <- true
-				<-l.goOn
-				return slow(t, s)
+				select {
+				case <-l.goOn:
+					return slow(t, s)
+				case <-l.t.Context().Done(): // the test gave up
+					return l.t.Context().Err()
+				}
 			}}
 		},
 	})
@@ -45,13 +49,13 @@ func (l *lab) timeline(quickFinishesFirst bool) (slow int, later string) {
 	l.t.Helper()
 	b := l.browser()
 	b.want("/first", 200, "")
-	status := make(chan int)
+	status := make(chan int, 1)
 	go func() { status <- b.get("/slow").StatusCode }()
-	<-l.opened
+	receive(l.t, l.opened)
 	quick := make(chan int, 1)
 	go func() { quick <- b.get("/quick").StatusCode }()
 	if quickFinishesFirst {
-		if got := <-quick; got != 200 {
+		if got := receive(l.t, quick); got != 200 {
 			l.t.Errorf("the quick request: status %d", got)
 		}
 	}
@@ -62,10 +66,14 @@ func (l *lab) timeline(quickFinishesFirst bool) (slow int, later string) {
 		}
 	default:
 	}
-	l.goOn <- true
-	slow = <-status
+	select {
+	case l.goOn <- true:
+	case slow = <-status:
+		l.t.Fatalf("the slow request ended before it was told to: status %d", slow)
+	}
+	slow = receive(l.t, status)
 	if !quickFinishesFirst {
-		if got := <-quick; got != 200 {
+		if got := receive(l.t, quick); got != 200 {
 			l.t.Errorf("the quick request: status %d", got)
 		}
 	}

@@ -2,7 +2,6 @@ package webkit
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -63,14 +62,10 @@ func (a *Application) handlePathSession(t *Transaction) error {
 // redirectTo sends the client to another path of the application, with the same query. The URL has no host,
 // so that nobody can have us send users elsewhere by a made-up Host header.
 func (t *Transaction) redirectTo(path string) error {
-	url := (&url.URL{Path: t.request.ServletPath() + path}).EscapedPath()
-	if q := t.request.QueryString(); q != "" {
-		url += "?" + q
-	}
 	if err := t.response.SetStatus(http.StatusFound, ""); err != nil {
 		return err
 	}
-	if err := t.response.SetHeader("Location", url); err != nil {
+	if err := t.response.SetHeader("Location", t.request.location(path)); err != nil {
 		return err
 	}
 	return ErrEndResponse

@@ -1,6 +1,7 @@
 package webkit
 
 import (
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -95,6 +96,17 @@ func (r *HTTPRequest) uri(url string) string {
 	}
 	return uri
 }
+
+// location returns the URL of another path of the application, with the same query, for a redirect.
+func (r *HTTPRequest) location(path string) string {
+	location := escapePath(r.ServletPath() + path)
+	if q := r.QueryString(); q != "" {
+		location += "?" + q
+	}
+	return location
+}
+
+func escapePath(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
 // Scheme returns "http" or "https": scheme().
 func (r *HTTPRequest) Scheme() string { return r.env.Scheme() }

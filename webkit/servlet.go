@@ -97,7 +97,7 @@ func (s *HTTPServlet) Transaction() *Transaction { return s.transaction }
 // returns an *HTTPException with Code 405 and the methods that there are. Webware answers 501.
 func (s *HTTPServlet) Respond(t *Transaction) error {
 	self, method := t.Servlet(), t.Request().Method()
-	if method == http.MethodGet || method == http.MethodHead {
+	if !t.ErrorOccurred() && (method == http.MethodGet || method == http.MethodHead) {
 		if m, ok := self.(LastModifier); ok {
 			if fresh, err := notModified(t, m.LastModified(t)); fresh || err != nil {
 				return err
@@ -106,6 +106,11 @@ func (s *HTTPServlet) Respond(t *Transaction) error {
 	}
 	if ok, err := respondTo(self, method, t); ok {
 		return err
+	}
+	if t.ErrorOccurred() { // an error page answers whatever the failed request's method was
+		if ok, err := respondTo(self, http.MethodGet, t); ok {
+			return err
+		}
 	}
 	if m, ok := self.(MethodResponder); ok {
 		return m.NotImplemented(t)

@@ -232,10 +232,7 @@ func (s *Session) end() error {
 			return err
 		}
 	case s.IsExpired():
-		if err := s.core.Invalidate(ctx); !errors.Is(err, core.ErrGone) {
-			return err
-		}
-		return nil
+		return s.Invalidate()
 	case s.marked == markedClean && s.save != core.SaveAlways:
 		return s.drop()
 	case s.marked == markedDirty && s.save != core.SaveExplicit:
@@ -245,6 +242,15 @@ func (s *Session) end() error {
 		return err
 	}
 	return s.core.End(ctx)
+}
+
+// abandon is end for a request that failed. One that was to end with the request does, and one that is gone is
+// empty from here on, so that an error page can begin a new one.
+func (s *Session) abandon() error {
+	if s.emptied || !s.IsExpired() && !s.core.Ended() {
+		return s.drop()
+	}
+	return s.Invalidate()
 }
 
 // drop forgets the request's changes.

@@ -80,6 +80,9 @@ func (s *SessionStore) Update(ctx context.Context, id string, fn func(*Session) 
 		if err := fn(session); err != nil {
 			return err
 		}
+		if session.IsExpired() && !session.emptied {
+			return session.Invalidate()
+		}
 		return session.live.flush(c)
 	}))
 }

@@ -149,7 +149,7 @@ func TestSessionStoreDelItem(t *testing.T) {
 		}
 		s.wantLen(t, 6)
 		// Webware calls the session's expiring; here listeners are told, with its last data.
-		ev := <-s.ends
+		ev := receive(t, s.ends)
 		if want := (core.Key{Manager: "app", ID: s.ids[3]}).Hash(); ev.Session != want || ev.Reason != core.EndInvalidated {
 			t.Errorf("the end of %s was told with reason %v, want %s", ev.Session, ev.Reason, want)
 		}

@@ -28,7 +28,7 @@ func TestSettingsRefused(t *testing.T) {
 		{"error page", Settings{"ErrorPage": 5}, []string{"ErrorPage", "Config.ErrorPages"}},
 		{"two mistakes", Settings{"SessionName": 1, "Unknown": 1}, []string{"SessionName", "Unknown"}},
 		{"cookie", Settings{"SessionName": "a b"}, []string{"cookie", `"a b"`}},
-		{"SameSite None without HTTPS", Settings{"SameSiteSessionCookie": "None"}, []string{"SameSite"}},
+		{"SameSite None without HTTPS", Settings{"SameSiteSessionCookie": "None", "SecureSessionCookie": false}, []string{"SameSite"}},
 		{"no way to carry the id", Settings{"UseCookieSessions": false}, []string{"UseCookieSessions", "FieldSessionID"}},
 		{"timeout the manager does not know", Settings{"SessionTimeout": 5}, []string{"SessionTimeout", "ManagerConfig"}},
 		{"prefix the manager does not know", Settings{"SessionPrefix": "x"}, []string{"SessionPrefix", "ManagerConfig"}},

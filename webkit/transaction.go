@@ -1,6 +1,7 @@
 package webkit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -164,11 +165,13 @@ func (t *Transaction) ErrorOccurred() bool { return t.err != nil }
 // A panic is turned into a *PanicError. If the sleep fails as well, both errors are joined.
 func (t *Transaction) Run() error {
 	err := t.work()
-	if err == nil {
-		err = t.request.formErr
+	if err == nil || ended(err) { // what the servlet may not have looked at
+		if missed := cmp.Or(t.request.formErr, t.env.Response().Failed()); missed != nil {
+			err = missed
+		}
 	}
 	if slept := t.rest(failed(err)); slept != nil {
-		if err == nil || errors.Is(err, ErrEndResponse) {
+		if err == nil || ended(err) {
 			return slept
 		}
 		return errors.Join(slept, err)
@@ -208,11 +211,11 @@ func (e *PanicError) aborts() bool { return e.Value == any(http.ErrAbortHandler)
 
 // failed reports whether an error means that the request's work is not done.
 func failed(err error) bool {
-	if err == nil || errors.Is(err, ErrEndResponse) {
+	if err == nil || ended(err) {
 		return false
 	}
 	e, ok := errors.AsType[*HTTPException](err)
-	return !ok || e.Code >= http.StatusBadRequest
+	return !ok || e.Code < http.StatusMultipleChoices || e.Code >= http.StatusBadRequest
 }
 
 // Awake awakes the session, if there is one and no servlet is awake yet, and the running servlet: awake().
@@ -252,7 +255,7 @@ func (t *Transaction) sleep(failed bool) error {
 		t.nested--
 		last = t.nested == 0
 	}
-	if err := t.Servlet().Sleep(t); err != nil && !errors.Is(err, ErrEndResponse) {
+	if err := t.Servlet().Sleep(t); err != nil && !ended(err) {
 		return err
 	}
 	if !last || t.session == nil {
@@ -261,7 +264,7 @@ func (t *Transaction) sleep(failed bool) error {
 	if err := t.session.Sleep(t); err != nil {
 		return err
 	}
-	if failed && !t.app.cfg.Quirks.SaveOnException && !t.session.IsExpired() {
+	if failed && !t.app.cfg.Quirks.SaveOnException && (t.session.emptied || !t.session.IsExpired()) {
 		return nil // the application rolls back
 	}
 	return t.session.end()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/core/memstore"
@@ -222,6 +223,17 @@ func getting(name string) Factory {
 		_, err = t.Response().WriteString(text)
 		return err
 	})
+}
+
+// receive returns what comes out of ch, and fails the test instead of hanging if nothing does.
+func receive[T any](t *testing.T, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came in 20 s")
+	}
+	return v
 }
 
 type lockedBuffer struct {
