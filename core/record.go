@@ -127,7 +127,7 @@ type Change struct {
 	MaxSize int // if not 0: refuse with ErrTooLarge what would make Values.Size larger than this
 
 	from, to Values  // what Apply was last given and gave
-	room     [2]Item // for Set, which is mostly short
+	room     [1]Item // for Set, which mostly has one name
 }
 
 // Apply returns the values after the change, leaving v as it is. The error is ErrTooLarge or nil.

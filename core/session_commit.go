@@ -56,6 +56,9 @@ func (s *Session) End(ctx context.Context) error {
 func (s *Session) Rollback(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.settled && len(s.entries) == 0 && s.idleWas == nil && (s.stored || len(s.rec.Values) == 0) && s.lease == nil && !s.inLine {
+		return nil // a second time
+	}
 	if s.m.heard() {
 		var c Change
 		if err := s.collect(&c); err != nil || s.changes(&c) {
