@@ -202,7 +202,7 @@ func (q *request) keep(c *client, s *core.Session) {
 	if q.resp.Sent() {
 		s.Seal(ErrSent)
 	}
-	if s.Locking() == core.Serialized && s.Mode() == core.ReadWrite {
+	if s.Locked() {
 		q.watch(c, s.Context())
 	}
 }
@@ -233,7 +233,6 @@ func (q *request) settle() {
 	for sl := &q.first; sl != nil; sl = sl.next {
 		if c := q.known(sl); c.session != nil {
 			q.tell(sl.sessions, c)
-			c.session.Seal(ErrSent)
 		}
 	}
 }
@@ -248,12 +247,13 @@ func (q *request) known(sl *slot) client {
 	return *sl.client
 }
 
-// tell sets or removes a cookie. What happened in the store at once, a rotation or an end, happened whether or not
+// tell sets or removes a cookie, and seals the session against changes that would need another. What happened in the store at once, a rotation or an end, happened whether or not
 // the rest of the request was rolled back.
 func (q *request) tell(sessions *Sessions, c client) {
+	id, stored := c.session.Settle(ErrSent)
 	switch {
-	case c.session.Stored():
-		if id := c.session.ID(); id != c.cookie {
+	case stored:
+		if id != c.cookie {
 			sessions.cookie.give(q.resp.w.Header(), id, q.schemeFor(sessions) == "https")
 		}
 	case c.cookie != "" && (c.lost || c.session.Ended()):

@@ -140,8 +140,8 @@ func (c *Change) Apply(v Values) (Values, error) {
 	out := v
 	switch {
 	case len(c.Set) == 0 && len(c.Delete) == 0:
-	case c.to != nil && same(v, c.from): // the manager has applied it to the same record before
-		out = c.to
+	case c.to != nil && same(v, c.from):
+		return c.to, nil // the manager has applied it to the same record before
 	default:
 		out = merge(v, c.Set, c.Delete)
 		c.from, c.to = v, out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // Scope is the set of sessions that one request has open. Within a scope a session that is opened
@@ -11,10 +12,8 @@ import (
 // itself and never overwrites itself. The zero value is an empty scope, ready for use. Its methods
 // may be called from several goroutines.
 type Scope struct {
-	opening sync.Mutex // held while a session is opened, so that two goroutines do not open the same one
-
-	mu    sync.Mutex // protects the following field
-	first *Session   // the one opened last
+	opening sync.Mutex              // held while a session is opened, so that two goroutines do not open the same one
+	latest  atomic.Pointer[Session] // the one opened last; Session.next leads to the others
 }
 
 // ScopeKey is the key under which a context holds its *Scope.
@@ -35,7 +34,7 @@ func (sc *Scope) find(m *Manager, id string) *Session {
 	if sc == nil {
 		return nil
 	}
-	for s := sc.latest(); s != nil; s = s.next {
+	for s := sc.latest.Load(); s != nil; s = s.next {
 		if s.m == m && s.knownAs(id) {
 			return s
 		}
@@ -60,23 +59,19 @@ func (sc *Scope) add(s *Session) {
 	if sc == nil {
 		return
 	}
-	sc.mu.Lock()
-	s.next, sc.first = sc.first, s
-	sc.mu.Unlock()
-}
-
-// latest returns the session that was opened last; Session.next leads to the others.
-func (sc *Scope) latest() *Session {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	return sc.first
+	for {
+		s.next = sc.latest.Load()
+		if sc.latest.CompareAndSwap(s.next, s) {
+			return
+		}
+	}
 }
 
 // End ends the request's use of its sessions: each commits or releases as its save policy says. All
 // are ended even if one fails; the errors are joined.
 func (sc *Scope) End(ctx context.Context) error {
 	var errs []error
-	for s := sc.latest(); s != nil; s = s.next {
+	for s := sc.latest.Load(); s != nil; s = s.next {
 		if err := s.End(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -87,7 +82,7 @@ func (sc *Scope) End(ctx context.Context) error {
 // Rollback drops the uncommitted changes of all sessions and releases them. The errors are joined.
 func (sc *Scope) Rollback(ctx context.Context) error {
 	var errs []error
-	for s := sc.latest(); s != nil; s = s.next {
+	for s := sc.latest.Load(); s != nil; s = s.next {
 		if err := s.Rollback(ctx); err != nil {
 			errs = append(errs, err)
 		}

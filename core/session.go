@@ -164,6 +164,15 @@ func (s *Session) Seal(err error) {
 	s.refusal = err
 }
 
+// Settle is Seal for the moment when a response's headers leave. It returns what the client must know by then: the
+// session's id, and whether it is Stored.
+func (s *Session) Settle(err error) (id string, stored bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = err
+	return s.id, s.stored && !s.ended
+}
+
 // Context returns the context that the session was opened with. Under Serialized it is cancelled, with
 // ErrLockLost as its cause, when the session's lock is lost: stop working, the commit will be refused.
 func (s *Session) Context() context.Context {

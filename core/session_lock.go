@@ -201,7 +201,9 @@ func (s *Session) letGo(ctx context.Context, turn string, h handover) error {
 	return err
 }
 
-func (s *Session) locked() bool {
+// Locked reports whether this request holds the session's lock: it was opened for writing under Serialized, and
+// has not been committed or rolled back.
+func (s *Session) Locked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lease != nil

@@ -32,7 +32,7 @@ func (m *Manager) Update(ctx context.Context, id string, fn func(*Session) error
 		return err
 	}
 	own := scopeOf(ctx).find(m, id)
-	if own != nil && own.locked() {
+	if own != nil && own.Locked() {
 		return own.updateInRequest(ctx, fn)
 	}
 	if cfg.locking != Serialized { // whose updates stand in line for the lock

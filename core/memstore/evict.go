@@ -76,12 +76,6 @@ func (s *Store) shrank(sh *shard, e *entry) {
 	e.recent = nil
 }
 
-func (s *Store) resized(growth int) {
-	if s.limited() {
-		s.usage.bytes.Add(int64(growth))
-	}
-}
-
 // accessed moves the last access of e to now, never backwards, and puts e in its place in the expiry
 // index, where a change of the idle timeout may have moved it too. The caller holds sh.mu for writing.
 func (s *Store) accessed(sh *shard, e *entry, now time.Time) {

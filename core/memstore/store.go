@@ -167,16 +167,18 @@ func (s *Store) save(key core.Key, c *core.Change) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	growth := values.Size() - e.rec.Values.Size()
-	if s.tooLarge(e.size() + growth) {
-		return 0, core.ErrTooLarge
+	if s.limited() {
+		growth := values.Size() - e.rec.Values.Size()
+		if s.tooLarge(e.size() + growth) {
+			return 0, core.ErrTooLarge
+		}
+		s.usage.bytes.Add(int64(growth))
 	}
 	e.rec.Values = values
 	e.rec.Version++
 	if c.SetIdle {
 		e.rec.Idle = c.Idle
 	}
-	s.resized(growth)
 	s.accessed(sh, e, c.Now)
 	if c.Unlock && c.Fence != 0 {
 		e.unlock()
