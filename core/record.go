@@ -126,6 +126,7 @@ type Change struct {
 
 	MaxSize int // if not 0: refuse with ErrTooLarge what would make Values.Size larger than this
 
+	settled  bool    // nobody alters the change any more, so Apply may remember what it gave
 	from, to Values  // what Apply was last given and gave
 	room     [1]Item // for Set, which mostly has one name
 }
@@ -137,17 +138,18 @@ func (c *Change) Apply(v Values) (Values, error) {
 	if c.Replace {
 		v = nil
 	}
-	out := v
-	switch {
-	case len(c.Set) == 0 && len(c.Delete) == 0:
-	case c.to != nil && same(v, c.from):
+	if c.to != nil && same(v, c.from) {
 		return c.to, nil // the manager has applied it to the same record before
-	default:
+	}
+	out := v
+	if len(c.Set) > 0 || len(c.Delete) > 0 {
 		out = merge(v, c.Set, c.Delete)
-		c.from, c.to = v, out
 	}
 	if c.MaxSize > 0 && out.Size() > c.MaxSize {
 		return nil, ErrTooLarge
+	}
+	if c.settled {
+		c.from, c.to = v, out
 	}
 	return out, nil
 }

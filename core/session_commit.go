@@ -135,6 +135,7 @@ func (s *Session) commit(ctx context.Context, explicit bool) error {
 	w.detached.parent, w.detached.limit = ctx, s.m.cfg.CommitTimeout
 	defer w.detached.stop()
 	err := s.collect(&w.Change)
+	w.Change.settled = true
 	if err == nil && (forced || s.changes(&w.Change)) {
 		err = s.write(&w.detached, &w.Change)
 	}
