@@ -2,6 +2,7 @@ package webkit
 
 import (
 	"testing"
+	"time"
 
 	"github.com/holdover-web/holdover/core"
 )
@@ -13,14 +14,24 @@ type lab struct {
 	*testApp
 	opened chan bool // the slow request has read the session
 	goOn   chan bool // it may go on
+	came   chan bool // the quick request is about to open the session
+	had    chan bool // the quick request has the session
 }
 
 func newLab(t *testing.T, cfg testConfig, slow func(*Transaction, *Session) error, opts ...core.OpenOption) *lab {
-	l := &lab{opened: make(chan bool, 1), goOn: make(chan bool)}
+	l := &lab{opened: make(chan bool, 1), goOn: make(chan bool), came: make(chan bool, 1), had: make(chan bool, 1)}
 	l.testApp = newTestApp(t, cfg, map[string]Factory{
 		"/first": setting("first", "1"), // so that there is a session to lose something from
-		"/quick": setting("added", "by request 2"),
-		"/show":  getting("added"),
+		"/quick": respond(func(t *Transaction) error {
+			l.came <- true
+			s, err := t.Session()
+			if err != nil {
+				return err
+			}
+			l.had <- true
+			return s.SetValue("added", "by request 2")
+		}),
+		"/show": getting("added"),
 		"/slow": func() Servlet {
 			return &servlet{options: opts, respond: func(t *Transaction) error {
 				s, err := t.Session()
@@ -59,12 +70,13 @@ func (l *lab) timeline(quickFinishesFirst bool) (slow int, later string) {
 			l.t.Errorf("the quick request: status %d", got)
 		}
 	}
-	select {
-	case got := <-quick:
-		if !quickFinishesFirst {
-			l.t.Errorf("the quick request did not wait: status %d", got)
+	receive(l.t, l.came)
+	if !quickFinishesFirst {
+		select {
+		case <-l.had:
+			l.t.Error("the quick request did not wait for the session")
+		case <-time.After(20 * time.Millisecond): // it has had the time to
 		}
-	default:
 	}
 	select {
 	case l.goOn <- true:
