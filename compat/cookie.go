@@ -156,20 +156,34 @@ func (ck *cookie) find(h http.Header, valid func(string) bool) string {
 // anyone and may be as large as the server admits.
 func nextCookie(line, name string) (value, rest string, ok bool) {
 	pair, rest, _ := strings.Cut(line, ";")
-	key, value, _ := strings.Cut(trimBlank(pair), "=")
-	if trimBlank(key) != name {
+	value, ok = strings.CutPrefix(trimBlank(pair), name)
+	if !ok {
 		return "", rest, false
+	}
+	if value = trimBlank(value); value != "" {
+		if value[0] != '=' {
+			return "", rest, false // a longer name
+		}
+		value = value[1:]
 	}
 	if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = value[1 : len(value)-1]
 	}
 	for i := range len(value) {
-		if b := value[i]; b < ' ' || b >= 0x7f || b == '"' || b == '\\' {
+		if !inCookieValue[value[i]] {
 			return "", rest, false
 		}
 	}
 	return value, rest, true
 }
+
+// inCookieValue says which bytes a cookie's value may have.
+var inCookieValue = func() (in [256]bool) {
+	for b := ' '; b < 0x7f; b++ {
+		in[b] = b != '"' && b != '\\'
+	}
+	return in
+}()
 
 func trimBlank(s string) string {
 	for s != "" && isBlank(s[0]) {

@@ -34,7 +34,7 @@ func serveEcho(s *Sessions, c echo.Context, next echo.HandlerFunc) error {
 	res := c.Response()
 	raw := res.Writer
 	q := newRequest(raw, c.Request(), s, &s.hold)
-	q.framework, q.frameCtx = &echoFramework, c
+	q.echo = c
 	c.SetRequest(&q.r)
 	res.Writer = &q.resp
 	defer func() {
@@ -80,17 +80,17 @@ func noteEcho(res *echo.Response, q *request) {
 		res.Size = q.resp.rest.page.size
 	}
 	if q.resp.status != 0 {
-		res.Committed, res.Status = true, q.resp.status
+		res.Committed, res.Status = true, int(q.resp.status)
 	}
 }
 
-// echoFramework corrects what echo.Response notes of a response. Its ctx is an echo.Context.
-var echoFramework = framework{
-	forget: func(ctx any) {
-		res := ctx.(echo.Context).Response()
+// forgetEcho corrects what Echo noted of the response, if that is void: it was informational, or it was held
+// back and then dropped.
+func (q *request) forgetEcho() {
+	if q.echo != nil {
+		res := q.echo.Response()
 		res.Committed, res.Status, res.Size = false, http.StatusOK, 0
-	},
-	scheme: func(ctx any) string { return ctx.(echo.Context).Scheme() },
+	}
 }
 
 // Session returns the request's session in a plain Echo handler; see Sessions.Session. Errors fit Echo's error

@@ -43,19 +43,21 @@ func (rw *Response) begin(n int) error {
 	if err := rw.bodyAllowed(); err != nil {
 		return err
 	}
-	if !rw.Sent() && !rw.final && rw.Buffered()+n > rw.hold.limit {
+	if !rw.Sent() && !rw.final() && rw.Buffered()+n > rw.hold.limit {
 		return rw.send()
 	}
 	return nil
 }
 
 func (rw *Response) bodyAllowed() error {
-	rw.informed = false
-	switch {
-	case rw.Failed() != nil:
-		return rw.Failed()
-	case rw.hijacked:
-		return http.ErrHijacked
+	if m := rw.rest; m != nil {
+		m.informed = false
+		switch {
+		case m.failed != nil:
+			return m.failed
+		case m.hijacked:
+			return http.ErrHijacked
+		}
 	}
 	if rw.status == 0 {
 		rw.status = http.StatusOK
@@ -94,7 +96,7 @@ func (rw *Response) send() error {
 	rw.q.settle()
 	rw.sent.Store(true)
 	if rw.status != 0 {
-		rw.w.WriteHeader(rw.status)
+		rw.w.WriteHeader(int(rw.status))
 	}
 	if rw.buf == nil {
 		return nil
@@ -119,11 +121,12 @@ func (rw *Response) runBefore() error {
 	if rw.rest == nil || len(rw.rest.before) == 0 {
 		return nil
 	}
-	rw.final = true
-	defer func() { rw.final = false }()
-	for len(rw.rest.before) > 0 {
-		fn := rw.rest.before[0]
-		rw.rest.before = rw.rest.before[1:]
+	m := rw.rest
+	m.final = true
+	defer func() { m.final = false }()
+	for len(m.before) > 0 {
+		fn := m.before[0]
+		m.before = m.before[1:]
 		if err := fn(); err != nil {
 			return err
 		}
@@ -145,7 +148,7 @@ func (rw *Response) fail(err error) error {
 	m.failed, m.page = err, pageWriter{ResponseWriter: rw.w}
 	rw.sent.Store(true)
 	rw.hold.page(&m.page, &rw.q.r, err)
-	rw.status = m.page.status
+	rw.status = int16(m.page.status)
 	return err
 }
 
@@ -162,19 +165,15 @@ func (rw *Response) drop() {
 			}
 		}
 	}
-	if rw.q.framework != nil {
-		rw.q.framework.forget(rw.q.frameCtx)
-	}
+	rw.q.forgetEcho()
 }
 
 // forgetInformed is called when the handler goes on after an informational response: a framework that
 // took it for the real one is told.
 func (rw *Response) forgetInformed() {
-	if rw.informed {
-		rw.informed = false
-		if rw.q.framework != nil {
-			rw.q.framework.forget(rw.q.frameCtx)
-		}
+	if rw.rest != nil && rw.rest.informed {
+		rw.rest.informed = false
+		rw.q.forgetEcho()
 	}
 }
 

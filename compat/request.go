@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/holdover-web/holdover/core"
 )
@@ -17,46 +20,33 @@ import (
 // that a request which uses no session costs one allocation. It can not be pooled, because a context may be
 // kept by a goroutine that outlives the handler. Its fields are few because every request pays for them.
 type request struct {
-	parent context.Context
-	outer  *http.Request // as it came
+	outer  *http.Request // as it came, with the context that this one continues
 	r      http.Request  // with this as its context
 	resp   Response
 	scope  core.Scope
 	cancel lazyCancel
+	echo   echo.Context // nil if the mount is not Echo's
 
-	framework *framework // nil without one
-	frameCtx  any        // the framework's own context
-
-	mu      sync.Mutex // protects the following fields
-	over    bool
-	first   slot  // of the outermost Sessions around the handler; the others follow
-	current *slot // of the innermost Sessions around the running handler; nil without Sessions
+	mu      sync.Mutex // protects the following fields, and resp.over
+	first   slot       // of the outermost Sessions around the handler; the others follow
+	current *slot      // of the innermost Sessions around the running handler; nil without Sessions
 }
 
-// framework is what the mount of a web framework that keeps its own notes of a request tells of it. ctx is the
-// framework's context.
-type framework struct {
-	// forget is called when what the framework noted of the response is void: it was informational, or
-	// it was held back and then dropped.
-	forget func(ctx any)
-	// scheme returns "http" or "https".
-	scheme func(ctx any) string
-}
-
-// slot is the place of one Sessions in a request.
+// slot is the place of one Sessions in a request, and what the request knows of the client there.
 type slot struct {
 	sessions *Sessions // nil in the first slot of a request without Sessions
-	client   *client   // nil until somebody asks for the session or its id
 	next     *slot
+
+	session atomic.Pointer[core.Session] // what Session last returned, or nil; set with request.mu held
+	cookie  string                       // the id that the cookie carried, once it was looked for; used with request.mu held
+	client  *client                      // nil while there is nothing to know but the cookie; likewise
 }
 
-// client is what a request knows of one Sessions' client.
+// client is what most requests have no need to know of a client.
 type client struct {
-	cookie  string        // the id that the cookie carried, or ""
-	id      string        // the id that the client claims; "" also when it names no living session
-	session *core.Session // what Session last returned, or nil
-	lost    bool          // the client's session ended and another took its place
-	stop    func() bool   // ends the watch over the session's lock
+	id   string      // the id that it claims, instead of the cookie's; "" if that names no living session
+	lost bool        // its session ended and another took its place
+	stop func() bool // ends the watch over the session's lock
 }
 
 // find returns the slot of s in the list that begins here, or nil.
@@ -73,7 +63,7 @@ type requestKey struct{}
 
 // newRequest makes what s, which may be nil, keeps for a request.
 func newRequest(w http.ResponseWriter, r *http.Request, s *Sessions, hold *holdConfig) *request {
-	q := &request{parent: r.Context(), outer: r}
+	q := &request{outer: r}
 	q.resp.w, q.resp.q, q.resp.hold = w, q, hold
 	if s != nil {
 		q.first.sessions = s
@@ -101,7 +91,7 @@ func running(r *http.Request) *request {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.over {
+	if q.resp.over {
 		return nil
 	}
 	return q
@@ -145,39 +135,56 @@ func (q *request) innermost() *slot {
 	return q.current
 }
 
-// client returns what is known of the slot's client. q.mu is held.
-func (q *request) client(sl *slot) *client {
+// claim returns the id that the slot's client claims, or "". q.mu is held.
+func (q *request) claim(sl *slot) string {
+	if sl.client != nil {
+		return sl.client.id
+	}
+	if sl.cookie == "" {
+		sl.cookie = sl.sessions.cookie.find(q.r.Header, sl.sessions.manager.ValidID)
+		if sl.cookie == "" {
+			sl.client = new(client) // so that nobody looks again
+		}
+	}
+	return sl.cookie
+}
+
+// more returns the slot's client to put something into it. The cookie has been looked for, and request.mu is held.
+func (sl *slot) more() *client {
 	if sl.client == nil {
-		id := sl.sessions.cookie.find(q.r.Header, sl.sessions.manager.ValidID)
-		sl.client = &client{cookie: id, id: id}
+		sl.client = &client{id: sl.cookie}
 	}
 	return sl.client
 }
 
-// open returns the session of a slot.
+// open returns the session of a slot, or of the innermost one if sl is nil.
 func (q *request) open(ctx context.Context, sl *slot, create bool, opts []core.OpenOption) (*core.Session, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.over {
+	if sl == nil {
+		if sl = q.current; sl == nil {
+			return nil, ErrNoSessions
+		}
+	}
+	if q.resp.over {
 		return nil, ErrOver
 	}
-	c := q.client(sl)
-	id := c.id
-	if c.session != nil {
-		if id = c.session.ID(); c.session.Ended() {
+	id := q.claim(sl)
+	if s := sl.session.Load(); s != nil {
+		if id = s.ID(); s.Ended() {
 			id = ""
 		}
 	}
 	if id != "" {
 		s, err := sl.sessions.manager.Open(ctx, id, opts...)
 		if err == nil {
-			q.keep(c, s)
+			q.keep(sl, s)
 			return s, nil
 		}
 		if !errors.Is(err, core.ErrNotFound) {
 			return nil, &SessionError{Op: "open", Err: err}
 		}
-		c.id = ""
+		sl.more().id = ""
 	}
 	switch {
 	case !create:
@@ -189,21 +196,20 @@ func (q *request) open(ctx context.Context, sl *slot, create bool, opts []core.O
 	if err != nil {
 		return nil, &SessionError{Op: "create", Err: err}
 	}
-	q.keep(c, s)
+	q.keep(sl, s)
 	return s, nil
 }
 
-// keep makes s the session of the client. q.mu is held.
-func (q *request) keep(c *client, s *core.Session) {
-	if c.session != nil && c.session != s && c.session.Ended() {
-		c.lost = true
+// keep makes s the session of the slot's client. q.mu is held.
+func (q *request) keep(sl *slot, s *core.Session) {
+	if was := sl.session.Swap(s); was != nil && was != s && was.Ended() {
+		sl.more().lost = true
 	}
-	c.session = s
 	if q.resp.Sent() {
 		s.Seal(ErrSent)
 	}
 	if s.Locked() {
-		q.watch(c, s.Context())
+		q.watch(sl.more(), s.Context())
 	}
 }
 
@@ -214,7 +220,7 @@ func (q *request) watch(c *client, ctx context.Context) {
 	}
 	c.stop = context.AfterFunc(ctx, func() {
 		if cause := context.Cause(ctx); errors.Is(cause, core.ErrLockLost) {
-			q.cancel.with(q.parent, cause)
+			q.cancel.with(q.outer.Context(), cause)
 		}
 	})
 }
@@ -231,32 +237,36 @@ func (q *request) commit() error {
 // makes sure that nothing is stored later under an id which can not be told to the client any more.
 func (q *request) settle() {
 	for sl := &q.first; sl != nil; sl = sl.next {
-		if c := q.known(sl); c.session != nil {
-			q.tell(sl.sessions, c)
+		if session := sl.session.Load(); session != nil {
+			q.mu.Lock()
+			cookie, lost := sl.cookie, sl.client != nil && sl.client.lost
+			q.mu.Unlock()
+			q.tell(sl.sessions, session, cookie, lost)
 		}
 	}
 }
 
-// known returns what is known of the slot's client by now, which may be nothing.
-func (q *request) known(sl *slot) client {
+// ids returns what is known by now of the ids that a slot's client came with: its cookie's, and the one it claims.
+func (q *request) ids(sl *slot) (cookie, claim string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if sl.client == nil {
-		return client{}
+	if sl.client != nil {
+		return sl.cookie, sl.client.id
 	}
-	return *sl.client
+	return sl.cookie, sl.cookie
 }
 
-// tell sets or removes a cookie, and seals the session against changes that would need another. What happened in the store at once, a rotation or an end, happened whether or not
-// the rest of the request was rolled back.
-func (q *request) tell(sessions *Sessions, c client) {
-	id, stored := c.session.Settle(ErrSent)
+// tell sets or removes a cookie where the one that came is not right any more, and seals the session against
+// changes that would need another. What happened in the store at once, a rotation or an end, happened whether
+// or not the rest of the request was rolled back.
+func (q *request) tell(sessions *Sessions, session *core.Session, cookie string, lost bool) {
+	id, stored := session.Settle(ErrSent)
 	switch {
 	case stored:
-		if id != c.cookie {
+		if id != cookie {
 			sessions.cookie.give(q.resp.w.Header(), id, q.schemeFor(sessions) == "https")
 		}
-	case c.cookie != "" && (c.lost || c.session.Ended()):
+	case cookie != "" && (lost || session.Ended()):
 		sessions.cookie.take(q.resp.w.Header(), q.schemeFor(sessions) == "https")
 	}
 }
@@ -264,8 +274,8 @@ func (q *request) tell(sessions *Sessions, c client) {
 // needsCookie reports whether committing would make a cookie necessary.
 func (q *request) needsCookie() bool {
 	for sl := &q.first; sl != nil; sl = sl.next {
-		c := q.known(sl)
-		if s := c.session; s != nil && !s.Ended() && s.ID() != c.cookie && (s.Stored() || s.Dirty()) {
+		cookie, _ := q.ids(sl)
+		if s := sl.session.Load(); s != nil && !s.Ended() && s.ID() != cookie && (s.Stored() || s.Dirty()) {
 			return true
 		}
 	}
@@ -276,10 +286,10 @@ func (q *request) needsCookie() bool {
 func (q *request) path() string {
 	path := q.r.URL.Path
 	for sl := &q.first; sl != nil; sl = sl.next {
-		c := q.known(sl)
-		ids := []string{c.cookie, c.id}
-		if c.session != nil {
-			ids = append(ids, c.session.ID())
+		cookie, claim := q.ids(sl)
+		ids := []string{cookie, claim}
+		if s := sl.session.Load(); s != nil {
+			ids = append(ids, s.ID())
 		}
 		for _, id := range ids {
 			if id != "" {
@@ -324,7 +334,7 @@ func (q *request) commitLate() {
 // abort ends a request whose handler failed or panicked: changes are rolled back and held-back output is
 // dropped. If the request has ended already it does nothing.
 func (q *request) abort() {
-	if q.over {
+	if q.resp.over {
 		return
 	}
 	q.undo()
@@ -347,7 +357,7 @@ func (q *request) undo() {
 
 func (q *request) end() {
 	q.mu.Lock()
-	q.over = true
+	q.resp.over = true
 	for sl := &q.first; sl != nil; sl = sl.next {
 		if sl.client != nil && sl.client.stop != nil {
 			sl.client.stop()
@@ -363,18 +373,18 @@ func (q *request) end() {
 }
 
 // Deadline implements context.Context.
-func (q *request) Deadline() (time.Time, bool) { return q.parent.Deadline() }
+func (q *request) Deadline() (time.Time, bool) { return q.outer.Context().Deadline() }
 
 // Done implements context.Context: the request ends with the client's connection, or when a lock of the
 // Serialized policy is lost.
-func (q *request) Done() <-chan struct{} { return q.cancel.context(q.parent).Done() }
+func (q *request) Done() <-chan struct{} { return q.cancel.context(q.outer.Context()).Done() }
 
 // Err implements context.Context.
 func (q *request) Err() error {
 	if c := q.cancel.made(); c != nil {
 		return c.Err()
 	}
-	return q.parent.Err()
+	return q.outer.Context().Err()
 }
 
 // Value implements context.Context.
@@ -388,7 +398,7 @@ func (q *request) Value(key any) any {
 	if c := q.cancel.made(); c != nil {
 		return c.Value(key) // context.Cause and child contexts look for c itself
 	}
-	return q.parent.Value(key)
+	return q.outer.Context().Value(key)
 }
 
 // scheme returns "http" or "https", as the innermost Sessions around the handler see it.
@@ -403,8 +413,8 @@ func (q *request) schemeFor(s *Sessions) string {
 	switch {
 	case s != nil && s.scheme != nil:
 		return s.scheme(&q.r)
-	case q.framework != nil:
-		return q.framework.scheme(q.frameCtx)
+	case q.echo != nil:
+		return q.echo.Scheme()
 	case q.r.TLS != nil:
 		return "https"
 	default:

@@ -19,15 +19,13 @@ type Response struct {
 	q    *request
 	hold *holdConfig
 
-	status   int         // what the handler said, 0 while it said nothing
-	buf      *buffer     // what is held back, or nil
-	sent     atomic.Bool // the headers have left, or the connection is no longer ours
-	hijacked bool
-	informed bool // an informational response was sent and the framework has not been told to forget it
-	noted    bool // entry is filled in
-	final    bool // before is running: whatever is written is held back
+	buf  *buffer // what is held back, or nil
+	rest *rest   // what most responses do without, or nil
 
-	rest *rest // what most responses do without, or nil
+	sent   atomic.Bool // the headers have left, or the connection is no longer ours
+	status int16       // what the handler said, 0 while it said nothing
+	noted  bool        // rest.entry is filled in
+	over   bool        // the request has ended; protected by its mu
 }
 
 // rest is the part of a Response that is seldom needed.
@@ -37,6 +35,9 @@ type rest struct {
 	failed   error          // why an error page was sent in place of the response
 	page     pageWriter     // through which it was sent
 	writeErr error          // the first failure to write to the client
+	final    bool           // before is running: whatever is written is held back
+	hijacked bool
+	informed bool // an informational response was sent and Echo has not been told to forget it
 }
 
 // more returns the rest to put something into it.
@@ -46,6 +47,9 @@ func (rw *Response) more() *rest {
 	}
 	return rw.rest
 }
+
+func (rw *Response) final() bool    { return rw.rest != nil && rw.rest.final }
+func (rw *Response) hijacked() bool { return rw.rest != nil && rw.rest.hijacked }
 
 // Failed returns why an error page was sent in place of the response, or nil: the sessions could not be committed.
 func (rw *Response) Failed() error {
@@ -74,7 +78,7 @@ func ResponseOf(ctx context.Context) *Response {
 func (rw *Response) Sent() bool { return rw.sent.Load() }
 
 // Status returns the status code that was set, or sent; 0 if the handler has set none yet.
-func (rw *Response) Status() int { return rw.status }
+func (rw *Response) Status() int { return int(rw.status) }
 
 // Buffered returns how many bytes of the body are held back.
 func (rw *Response) Buffered() int {
@@ -137,14 +141,14 @@ func (rw *Response) WriteHeader(code int) {
 	switch {
 	case code < 100 || code > 999:
 		panic(fmt.Sprintf("compat: invalid WriteHeader code %d", code))
-	case rw.Failed() != nil || rw.hijacked:
+	case rw.Failed() != nil || rw.hijacked():
 	case rw.Sent():
 		rw.w.WriteHeader(code) // superfluous; net/http says where
 	case code < 200 && code != http.StatusSwitchingProtocols:
 		rw.w.WriteHeader(code)
-		rw.informed = true
+		rw.more().informed = true
 	case rw.status == 0:
-		rw.status = code
+		rw.status = int16(code)
 	}
 }
 
@@ -182,7 +186,7 @@ func (rw *Response) ReadFrom(src io.Reader) (n int64, err error) {
 	if err := rw.bodyAllowed(); err != nil {
 		return 0, err
 	}
-	if rw.final {
+	if rw.final() {
 		return io.Copy(struct{ io.Writer }{rw}, src)
 	}
 	if !rw.Sent() {
@@ -204,7 +208,7 @@ func (rw *Response) ReadFrom(src io.Reader) (n int64, err error) {
 		}
 	}
 	m, err := io.Copy(rw.w, src)
-	if rw.q.parent.Err() != nil { // else it is src that failed
+	if rw.q.outer.Context().Err() != nil { // else it is src that failed
 		rw.note(err)
 	}
 	return n + m, err
@@ -214,9 +218,9 @@ func (rw *Response) ReadFrom(src io.Reader) (n int64, err error) {
 // Errors: those of Write, and http.ErrNotSupported.
 func (rw *Response) FlushError() error {
 	switch {
-	case rw.hijacked:
+	case rw.hijacked():
 		return http.ErrHijacked
-	case rw.final:
+	case rw.final():
 		return nil // what is written now goes out in a moment
 	case !rw.Sent():
 		if err := rw.send(); err != nil {
@@ -246,11 +250,11 @@ func (rw *Response) Flush() { _ = rw.FlushError() }
 // Errors: ErrCookieNeeded, ErrSent, http.ErrNotSupported, and a *SessionError if the commit failed.
 func (rw *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
-	case rw.hijacked:
+	case rw.hijacked():
 		return nil, nil, http.ErrHijacked
 	case rw.Failed() != nil:
 		return nil, nil, rw.Failed()
-	case rw.final:
+	case rw.final():
 		return nil, nil, ErrSent
 	case !rw.Sent():
 		if err := rw.runBefore(); err != nil {
@@ -267,7 +271,7 @@ func (rw *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rw.hijacked = true
+	rw.more().hijacked = true
 	rw.sent.Store(true)
 	rw.q.settle()
 	rw.release()

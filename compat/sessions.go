@@ -189,7 +189,7 @@ func (s *Sessions) ClientID(ctx context.Context) (string, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.client(sl).id, nil
+	return q.claim(sl), nil
 }
 
 // SetClientID says that the client sent this id by other means than the cookie, such as a form field,
@@ -208,11 +208,11 @@ func (s *Sessions) SetClientID(ctx context.Context, id string) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c := q.client(sl)
-	if c.session != nil {
+	if sl.session.Load() != nil {
 		return fmt.Errorf("compat: SetClientID: the request's session is open already; call it before Session")
 	}
-	c.id = id
+	q.claim(sl)
+	sl.more().id = id
 	return nil
 }
 
@@ -228,9 +228,7 @@ func ExistingFromContext(ctx context.Context, opts ...core.OpenOption) (*core.Se
 
 func fromContext(ctx context.Context, create bool, opts []core.OpenOption) (*core.Session, error) {
 	if q := requestOf(ctx); q != nil {
-		if sl := q.innermost(); sl != nil {
-			return q.open(ctx, sl, create, opts)
-		}
+		return q.open(ctx, nil, create, opts)
 	}
 	return nil, ErrNoSessions
 }

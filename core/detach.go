@@ -2,7 +2,7 @@ package core
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,11 +12,14 @@ import (
 type detached struct {
 	parent context.Context
 	limit  time.Duration
+	end    atomic.Pointer[deadline] // nil until somebody asks for it
+}
 
-	mu       sync.Mutex // protects the following fields
-	deadline time.Time
-	done     chan struct{}
-	timer    *time.Timer
+// deadline is when the work must be finished.
+type deadline struct {
+	at    time.Time
+	done  chan struct{}
+	timer *time.Timer
 }
 
 func detach(ctx context.Context, limit time.Duration) *detached {
@@ -25,43 +28,33 @@ func detach(ctx context.Context, limit time.Duration) *detached {
 
 func (d *detached) Value(key any) any { return d.parent.Value(key) }
 
-func (d *detached) Deadline() (time.Time, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.start()
-	return d.deadline, true
-}
+func (d *detached) Deadline() (time.Time, bool) { return d.start().at, true }
 
-func (d *detached) Done() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.start()
-	return d.done
-}
+func (d *detached) Done() <-chan struct{} { return d.start().done }
 
 func (d *detached) Err() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.done == nil || time.Now().Before(d.deadline) {
-		return nil
+	if end := d.end.Load(); end != nil && !time.Now().Before(end.at) {
+		return context.DeadlineExceeded
 	}
-	return context.DeadlineExceeded
+	return nil
 }
 
-func (d *detached) start() {
-	if d.done != nil {
-		return
+func (d *detached) start() *deadline {
+	if end := d.end.Load(); end != nil {
+		return end
 	}
 	done := make(chan struct{})
-	d.done, d.deadline = done, time.Now().Add(d.limit)
-	d.timer = time.AfterFunc(d.limit, func() { close(done) })
+	end := &deadline{at: time.Now().Add(d.limit), done: done}
+	end.timer = time.AfterFunc(d.limit, func() { close(done) })
+	if !d.end.CompareAndSwap(nil, end) {
+		end.timer.Stop() // somebody else was faster
+	}
+	return d.end.Load()
 }
 
 // stop frees the timer. The context must not be used afterwards.
 func (d *detached) stop() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.timer != nil {
-		d.timer.Stop()
+	if end := d.end.Load(); end != nil {
+		end.timer.Stop()
 	}
 }

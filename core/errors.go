@@ -70,7 +70,8 @@ var (
 	// ErrClosed is returned by a Manager or a Store that was closed.
 	ErrClosed = errors.New("core: closed")
 
-	// ErrUnsupported is returned, mostly by New, when a setting asks for a power that the store lacks.
+	// ErrUnsupported is returned, mostly by New, when a setting asks for a power that the store lacks, and
+	// by Store.Rotate for an id of another place; see Placer.
 	ErrUnsupported = errors.New("core: the store can not do this")
 )
 

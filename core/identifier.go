@@ -44,7 +44,7 @@ func RandomIDs() IDFormat {
 				return false
 			}
 			for i := range len(id) {
-				if c := id[i]; (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+				if c := id[i]; c-'A' > 'Z'-'A' && c-'2' > '7'-'2' { // bytes wrap around
 					return false
 				}
 			}

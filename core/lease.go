@@ -12,6 +12,7 @@ import (
 type lease struct {
 	m     *Manager
 	fence uint64
+	run   int // how many requests have passed the lock on without letting other hosts have it; the holder's
 
 	mu     sync.Mutex  // protects the following fields
 	key    Key         // changes when the session is rotated

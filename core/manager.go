@@ -195,17 +195,22 @@ func (m *Manager) Has(ctx context.Context, id string) (bool, error) {
 	return false, err
 }
 
-// load calls the store and follows a session that was rotated to its present id.
-func (m *Manager) load(ctx context.Context, id string) (Record, string, error) {
+// load fills rec from the store and follows a session that was rotated to its present id, which it returns. After an
+// error rec is as it was.
+func (m *Manager) load(ctx context.Context, id string, rec *Record) (string, error) {
 	for range maxMoves {
-		rec, err := m.store.Load(ctx, m.key(id), m.loadOptions())
+		found, err := m.store.Load(ctx, m.key(id), m.loadOptions())
+		if err == nil {
+			*rec = found
+			return id, nil
+		}
 		if moved, ok := errors.AsType[*MovedError](err); ok {
 			id = moved.To
 			continue
 		}
-		return rec, id, m.lost(id, err)
+		return id, m.lost(id, err)
 	}
-	return Record{}, id, ErrNotFound
+	return id, ErrNotFound
 }
 
 // maxMoves bounds how many rotations within their grace are followed.

@@ -113,6 +113,9 @@ func (p SavePolicy) applyOpen(c openConfig) openConfig    { c.save = p; return c
 // openConfig says how to open a session, given what holds otherwise.
 func (m *Manager) openConfig(opts []OpenOption) (openConfig, error) {
 	c := openConfig{mode: ReadWrite, locking: m.cfg.Locking, save: m.cfg.Save}
+	if len(opts) == 0 {
+		return c, nil // New has checked it
+	}
 	for _, o := range opts {
 		c = o.applyOpen(c)
 	}

@@ -28,7 +28,6 @@ type handover struct {
 	lease *lease
 	rec   Record // valid if fresh
 	fresh bool   // rec is what the store holds
-	run   int    // how many requests have passed the lock on without letting other hosts have it
 }
 
 func newQueue() *queue { return &queue{lines: make(map[string]*line)} }

@@ -117,18 +117,21 @@ type Change struct {
 	Delete  []string  // the names to remove, sorted; none of them is in Set
 	Replace bool      // remove every name that is not in Set
 
+	Base    uint64 // the version that the change was worked out from, or 0; no condition
 	Version uint64 // if not 0: only when the stored version is this one, else *ConflictError
 	Fence   uint64 // if not 0: only while the lock is held under this fence, else ErrLockLost
 	Unlock  bool   // with Fence: let the lock go in the same step, if and only if the change was made
 
 	SetIdle bool          // change the record's idle timeout to Idle
+	settled bool          // nobody alters the change any more, so Apply may remember what it gave
+	of      int32         // how many items Apply was last given
 	Idle    time.Duration // see Record.Idle
 
 	MaxSize int // if not 0: refuse with ErrTooLarge what would make Values.Size larger than this
 
-	settled  bool    // nobody alters the change any more, so Apply may remember what it gave
-	from, to Values  // what Apply was last given and gave
-	room     [1]Item // for Set, which mostly has one name
+	from *Item   // the first of those
+	to   Values  // what Apply gave for them
+	room [1]Item // for Set, which mostly has one name
 }
 
 // Apply returns the values after the change, leaving v as it is. The error is ErrTooLarge or nil.
@@ -138,7 +141,7 @@ func (c *Change) Apply(v Values) (Values, error) {
 	if c.Replace {
 		v = nil
 	}
-	if c.to != nil && same(v, c.from) {
+	if c.to != nil && len(v) == int(c.of) && first(v) == c.from {
 		return c.to, nil // the manager has applied it to the same record before
 	}
 	out := v
@@ -149,10 +152,14 @@ func (c *Change) Apply(v Values) (Values, error) {
 		return nil, ErrTooLarge
 	}
 	if c.settled {
-		c.from, c.to = v, out
+		c.from, c.of, c.to = first(v), int32(len(v)), out
 	}
 	return out, nil
 }
+
+// Whole returns all values that a record of version Base has after the change, for stores that would
+// rather write a record whole than work the change out anew. ok is false if the manager has not told.
+func (c *Change) Whole() (v Values, ok bool) { return c.to, c.to != nil && c.Base != 0 }
 
 func overwrite(v, set Values) Values {
 	if len(set) == 0 || len(set) > 4 {
@@ -166,16 +173,20 @@ func overwrite(v, set Values) Values {
 		}
 		places[i] = at
 	}
-	out := slices.Clone(v)
+	out := make(Values, len(v))
+	copy(out, v)
 	for i := range set {
 		out[places[i]] = set[i]
 	}
 	return out
 }
 
-// same reports whether two Values are one. They are immutable, so one place in memory is one content.
-func same(a, b Values) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+// first returns where v begins, or nil. Values are immutable, so one place in memory is one content.
+func first(v Values) *Item {
+	if len(v) == 0 {
+		return nil
+	}
+	return &v[0]
 }
 
 // merge walks the three sorted lists side by side, unless all that is set is there to be overwritten.

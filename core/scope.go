@@ -70,20 +70,26 @@ func (sc *Scope) add(s *Session) {
 // End ends the request's use of its sessions: each commits or releases as its save policy says. All
 // are ended even if one fails; the errors are joined.
 func (sc *Scope) End(ctx context.Context) error {
-	var errs []error
-	for s := sc.latest.Load(); s != nil; s = s.next {
-		if err := s.End(ctx); err != nil {
-			errs = append(errs, err)
-		}
+	if s := sc.latest.Load(); s != nil {
+		return s.each(func(s *Session) error { return s.End(ctx) })
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Rollback drops the uncommitted changes of all sessions and releases them. The errors are joined.
 func (sc *Scope) Rollback(ctx context.Context) error {
+	if s := sc.latest.Load(); s != nil {
+		return s.each(func(s *Session) error { return s.Rollback(ctx) })
+	}
+	return nil
+}
+
+// each calls do for the session and those opened before it. It is apart from its callers because most requests
+// open no session, and pay for no call then.
+func (s *Session) each(do func(*Session) error) error {
 	var errs []error
-	for s := sc.latest.Load(); s != nil; s = s.next {
-		if err := s.Rollback(ctx); err != nil {
+	for ; s != nil; s = s.next {
+		if err := do(s); err != nil {
 			errs = append(errs, err)
 		}
 	}

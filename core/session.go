@@ -29,7 +29,7 @@ type Session struct {
 	idleWas *time.Duration // the idle timeout before SetTimeout
 	refusal error          // see Seal
 	lease   *lease         // the lock, while this request holds it
-	run     int            // see handover
+	pending *commitWork    // made with the first change, for the commit; nil when it is used up
 	cfg     openConfig
 
 	created  bool // by this request
@@ -38,6 +38,7 @@ type Session struct {
 	settled  bool // committed or rolled back: what follows is late
 	inLine   bool // this request has the turn in the manager's queue
 	exact    bool // rec is what this request has just written under the lock
+	blended  bool // others have changed the record since it was loaded, so that rec.Values are not all of it
 	lockLost bool // to someone else, so that this request's work is void
 	quiet    bool // Update tells of a conflict itself, when it gives up
 }
@@ -229,7 +230,8 @@ func (s *Session) Invalidate(ctx context.Context) error {
 // With grace 0 the old id is dead when Rotate returns. With a grace it leads to the session for that
 // long, so that requests in flight survive; use that for renewing an id, not at login.
 //
-// Errors: ErrReadOnly, ErrGone, ErrLockLost, what Seal was given, and the store's.
+// Errors: ErrReadOnly, ErrGone, ErrLockLost, what Seal was given, ErrUnsupported when no new id suits a
+// Placer, and the store's.
 func (s *Session) Rotate(ctx context.Context, grace time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,8 +249,10 @@ func (s *Session) Rotate(ctx context.Context, grace time.Duration) error {
 	if s.stored {
 		dctx := detach(ctx, s.m.cfg.CommitTimeout)
 		defer dctx.stop()
-		err := s.fresh(func(newID string) error {
-			id = newID
+		err := s.fresh(func(newID string) (err error) {
+			if id, err = s.m.beside(s.id, newID); err != nil {
+				return err
+			}
 			return s.follow(func(key Key) error {
 				return s.m.store.Rotate(dctx, key, Rotation{Now: s.m.now(), To: id, Grace: grace, Fence: s.fence()})
 			})
@@ -357,6 +361,9 @@ func (s *Session) fence() uint64 {
 func (s *Session) follow(call func(Key) error) error {
 	for range maxMoves {
 		err := call(s.key())
+		if err == nil {
+			return nil
+		}
 		moved, ok := errors.AsType[*MovedError](err)
 		if !ok {
 			return err

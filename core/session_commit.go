@@ -85,8 +85,10 @@ func (s *Session) collect(c *Change) error {
 	c.MaxSize = s.m.cfg.MaxSize
 	for i := range s.entries {
 		e := &s.entries[i]
-		if err := e.refresh(s.m.cfg.Codec); err != nil {
-			return err
+		if len(e.views) > 0 {
+			if err := e.refresh(s.m.cfg.Codec); err != nil {
+				return err
+			}
 		}
 		switch e.state {
 		case changed:
@@ -123,14 +125,22 @@ func (s *Session) forget() error {
 	return nil
 }
 
+// commitWork is what one commit takes, and room for the first name that the request changes. It is in one piece
+// because all of it outlives the stack, and is used once because a store may hold on to it.
+type commitWork struct {
+	Change
+	detached
+	room [1]entry
+}
+
 func (s *Session) commit(ctx context.Context, explicit bool) error {
 	forced := s.cfg.save == SaveAlways && s.stored && !s.settled || explicit && !s.stored
 	if !forced && len(s.entries) == 0 && s.idleWas == nil && (s.stored || len(s.rec.Values) == 0) {
 		return s.release(ctx)
 	}
-	var w struct { // in one piece, because both outlive the stack
-		Change
-		detached
+	w := s.pending
+	if s.pending = nil; w == nil {
+		w = new(commitWork)
 	}
 	w.detached.parent, w.detached.limit = ctx, s.m.cfg.CommitTimeout
 	defer w.detached.stop()
@@ -187,6 +197,9 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 	}
 	c.Now = s.m.now()
 	c.SetIdle, c.Idle = s.idleWas != nil, s.rec.Idle
+	if !s.blended {
+		c.Base = s.rec.Version
+	}
 	values, err := c.Apply(s.rec.Values)
 	if err != nil {
 		return err
@@ -198,7 +211,7 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 		c.Version = s.rec.Version
 	case Serialized:
 		c.Fence = s.lease.fence
-		if c.Unlock = s.run >= s.m.cfg.Handover || !(s.inLine && s.m.turns.waiting(s.id)); c.Unlock {
+		if c.Unlock = s.lease.run >= s.m.cfg.Handover || !(s.inLine && s.m.turns.waiting(s.id)); c.Unlock {
 			s.lease.stop()
 		}
 	}
@@ -210,7 +223,8 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 	if err != nil {
 		return s.note(err)
 	}
-	s.exact = s.lease != nil && version == s.rec.Version+1
+	s.blended = !c.Replace && (s.blended || version != s.rec.Version+1)
+	s.exact = s.lease != nil && !s.blended
 	if c.Unlock {
 		s.lease = nil
 	}
@@ -223,10 +237,10 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 func (s *Session) wrote(values Values, version uint64, kind EventKind) {
 	s.rec.Values, s.rec.Version, s.idleWas = values, version, nil
 	kept := s.entries[:0]
-	for _, e := range s.entries {
-		if e.state != deleted && len(e.views) > 0 {
+	for i := range s.entries {
+		if e := &s.entries[i]; e.state != deleted && len(e.views) > 0 {
 			e.state = fetched
-			kept = append(kept, e)
+			kept = append(kept, *e)
 		}
 	}
 	s.entries = kept
@@ -248,7 +262,7 @@ func (s *Session) commitFailed(err error) error {
 func (s *Session) rebase(rec Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rec, s.entries, s.idleWas, s.settled = rec, nil, nil, false
+	s.rec, s.entries, s.idleWas, s.settled, s.blended = rec, nil, nil, false, false
 }
 
 // catchUp lets a session that the request has open, and has not changed, see what an Update wrote.
@@ -257,7 +271,7 @@ func (s *Session) catchUp(rec Record) {
 	defer s.mu.Unlock()
 	var c Change
 	if err := s.collect(&c); err == nil && !s.changes(&c) {
-		s.rec = rec
+		s.rec, s.blended = rec, false
 		s.entries = slices.DeleteFunc(s.entries, func(e entry) bool { // what the update changed is fetched anew
 			data, ok := rec.Values.Get(e.name)
 			return !ok || data != e.data

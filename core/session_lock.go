@@ -17,14 +17,14 @@ const (
 // load fills the session from the store, under the lock if the policy asks for it.
 func (s *Session) load(ctx context.Context) error {
 	if s.cfg.locking != Serialized || s.cfg.mode == ReadOnly {
-		rec, id, err := s.m.load(ctx, s.id)
+		id, err := s.m.load(ctx, s.id, &s.rec)
 		if err != nil {
 			return err
 		}
 		if id != s.id {
 			s.rename(id)
 		}
-		s.rec, s.before = rec, rec.Accessed
+		s.before, s.blended = s.rec.Accessed, false
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.m.cfg.LockWait, ErrLockTimeout)
@@ -45,10 +45,10 @@ func (s *Session) relock(ctx context.Context) error {
 	if s.lockLost {
 		return ErrLockLost
 	}
-	had := s.rec
+	had, blended := s.rec, s.blended
 	err := s.load(ctx)
 	now := s.rec
-	s.rec = had
+	s.rec, s.blended = had, blended
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return s.note(ErrGone)
@@ -75,7 +75,7 @@ func (s *Session) takeTurn(ctx context.Context) error {
 		err = s.takeLock(ctx)
 	}
 	if err == nil {
-		s.before = s.rec.Accessed
+		s.before, s.blended = s.rec.Accessed, false
 		err = s.watch()
 	}
 	if err != nil {
@@ -90,21 +90,17 @@ func (s *Session) takeOver(ctx context.Context, h handover) error {
 	if h.lease == nil || !h.lease.attach(nil) {
 		return nil
 	}
-	s.lease, s.run = h.lease, h.run
+	s.lease = h.lease
 	opt := s.m.loadOptions()
 	if h.fresh && !h.rec.Expired(opt.Now) && !opt.TouchDue(&h.rec) {
 		s.rec = h.rec
 		return nil
 	}
-	rec, id, err := s.m.load(ctx, s.id)
-	if err != nil {
-		return err
-	}
-	if id != s.id {
+	id, err := s.m.load(ctx, s.id, &s.rec)
+	if err == nil && id != s.id {
 		s.rename(id)
 	}
-	s.rec = rec
-	return nil
+	return err
 }
 
 // takeLock asks the store for the lock until it is free.
@@ -115,7 +111,7 @@ func (s *Session) takeLock(ctx context.Context) error {
 		opt.Now = s.m.now()
 		rec, fence, err := s.m.locker.Lock(ctx, s.key(), opt)
 		if err == nil {
-			s.rec, s.run = rec, 0
+			s.rec = rec
 			s.lease = s.m.hold(s.key(), fence, asked)
 			return nil
 		}
@@ -175,7 +171,7 @@ func (s *Session) yield(ctx context.Context) error {
 	if s.lease == nil && !s.inLine {
 		return nil
 	}
-	h := handover{lease: s.lease, rec: s.rec, fresh: s.exact, run: s.run}
+	h := handover{lease: s.lease, rec: s.rec, fresh: s.exact}
 	turn := ""
 	if s.inLine {
 		turn = s.id
@@ -188,9 +184,8 @@ func (s *Session) yield(ctx context.Context) error {
 func (s *Session) letGo(ctx context.Context, turn string, h handover) error {
 	var err error
 	if l := h.lease; l != nil {
-		run := h.run
-		h.run++
-		if turn != "" && run < s.m.cfg.Handover && l.attach(nil) && s.m.turns.pass(turn, h) {
+		l.run++
+		if turn != "" && l.run <= s.m.cfg.Handover && l.attach(nil) && s.m.turns.pass(turn, h) {
 			return nil
 		}
 		err = s.unlock(ctx, l)

@@ -258,10 +258,17 @@ func (s *Session) put(e entry) {
 		s.entries[i] = e
 		return
 	}
-	if s.entries == nil && s.created {
+	switch {
+	case s.entries != nil:
+	case s.created:
 		s.entries = make([]entry, 0, 8) // a new session is given several names
+	case s.pending == nil:
+		s.pending = new(commitWork)
+		s.entries = s.pending.room[:0]
 	}
-	s.entries = slices.Insert(s.entries, i, e)
+	s.entries = append(s.entries, e)
+	copy(s.entries[i+1:], s.entries[i:])
+	s.entries[i] = e
 }
 
 // Has reports whether there is a value of that name.

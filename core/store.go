@@ -49,7 +49,8 @@ type Store interface {
 
 	// Rotate gives the record a new id, in one step. Values, version, times and lock go along: who held
 	// the lock of the old key holds that of the new one under the same fence. The old key is not found
-	// any more, or forwards (MovedError) for r.Grace. Errors: ErrGone, ErrExists, ErrLockLost, *MovedError.
+	// any more, or forwards (MovedError) for r.Grace. Errors: ErrGone, ErrExists, ErrLockLost, *MovedError;
+	// ErrUnsupported when r.To has another place, see Placer.
 	Rotate(ctx context.Context, key Key, r Rotation) error
 
 	// Delete removes the record, with its lock, and returns it as it last was. When nothing was there
@@ -144,6 +145,24 @@ type Sweeper interface {
 	// Sweep removes the manager's expired records and calls ended for each, once, after it is removed
 	// and with no lock held. It stops when ctx ends; what it has removed by then has been told.
 	Sweep(ctx context.Context, manager string, now time.Time, ended func(id string, rec Record)) error
+}
+
+// Placer is a store that keeps one manager's sessions in several places, of which each changes apart
+// from the others, as the nodes of a cluster do. It can give a session a new id in one step only if both
+// ids have the same place.
+//
+// Its Rotate refuses an id of another place with an error that matches ErrUnsupported, and changes
+// nothing. Managers draw new ids until one has the place of the old one, so a store should have few
+// places and fill them evenly: with n of them that takes n draws on average, and managers give up after
+// 65,536. It also makes the new id log2(n) bits easier to guess for one who knows the old id.
+//
+// A store that wraps a Placer has to be one too.
+type Placer interface {
+	// SamePlace reports whether two session ids of the manager have the same place, whether or not there
+	// are such sessions. It goes by the ids alone: it asks nobody, holds for any ids, is quick, and gives
+	// the same answer in every process, at any time, also after Close. Ids that share a place with a
+	// third one share it with each other. It may be called from any number of goroutines.
+	SamePlace(manager, id, other string) bool
 }
 
 // Evictor is a store that may end sessions of its own accord, to stay within a limit.

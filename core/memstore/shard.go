@@ -90,15 +90,16 @@ func (sh *shard) vacant(key core.Key, now time.Time) error {
 	return nil
 }
 
-// read returns the record under key, and whether its last access should be moved.
-func (sh *shard) read(key core.Key, opt core.LoadOptions) (rec core.Record, due bool, err error) {
+// read copies the record under key to rec, and returns whether its last access should be moved.
+func (sh *shard) read(key core.Key, opt core.LoadOptions, rec *core.Record) (due bool, err error) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	e, err := sh.find(key, opt.Now, core.ErrNotFound)
 	if err != nil {
-		return core.Record{}, false, err
+		return false, err
 	}
-	return e.rec, opt.TouchDue(&e.rec), nil
+	*rec = e.rec
+	return opt.TouchDue(rec), nil
 }
 
 // add makes e the entry of its key. The caller holds sh.mu for writing.

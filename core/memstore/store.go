@@ -107,12 +107,12 @@ func (s *Store) create(e *entry) error {
 }
 
 // Load implements core.Store. It takes no exclusive lock unless it moves the last access.
-func (s *Store) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (core.Record, error) {
+func (s *Store) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (rec core.Record, err error) {
 	if err := ctx.Err(); err != nil {
 		return core.Record{}, err
 	}
 	sh := s.shard(key)
-	rec, due, err := sh.read(key, opt)
+	due, err := sh.read(key, opt, &rec)
 	if err != nil || !due {
 		return rec, err
 	}

@@ -21,7 +21,7 @@ type brokenStore struct {
 	opts storetest.Options
 }
 
-var brokenStores = slices.Concat(brokenRecords, brokenKeys, brokenEnds, brokenTimes, brokenRotations, brokenLocks,
+var brokenStores = slices.Concat(brokenRecords, brokenKeys, brokenEnds, brokenTimes, brokenRotations, brokenPlaces, brokenLocks,
 	brokenLists, brokenAtomicity, brokenLives)
 
 // brokenEnv names the broken store for the child process that runs the suite on it.

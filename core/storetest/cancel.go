@@ -35,7 +35,7 @@ func checkCancelledBefore(e *env) {
 		}
 		e.wantRecord("afterwards", e.load(key("a")), before)
 		e.wantNothing("where Create would have put a session", key("new"))
-		e.wantNothing("where Rotate would have put the session", key("moved"))
+		e.wantNothing("where Rotate would have put the session", e.beside(key("a"), "moved"))
 		if fence != 0 {
 			e.wantUnlocked("afterwards", key("a"))
 			e.wantLocked("after Unlock and Renew with an ended context", key("locked"))
@@ -53,7 +53,7 @@ func (e *env) callAll(ctx context.Context, fence uint64) map[string]error {
 	_, errs["Save"] = st.Save(ctx, k, e.set("n", "2"))
 	_, errs["Save, replacing"] = st.Save(ctx, k, &core.Change{Now: e.now(), Replace: true, Version: 1})
 	errs["Touch"] = st.Touch(ctx, k, e.now())
-	errs["Rotate"] = st.Rotate(ctx, k, core.Rotation{Now: e.now(), To: "moved", Grace: e.unit})
+	errs["Rotate"] = st.Rotate(ctx, k, core.Rotation{Now: e.now(), To: e.beside(k, "moved").ID, Grace: e.unit})
 	_, _, errs["Delete"] = st.Delete(ctx, k, e.now())
 	if locker, ok := st.(core.Locker); ok {
 		opt := core.LockOptions{LoadOptions: core.LoadOptions{Now: e.now()}, Lease: 1000 * e.unit}

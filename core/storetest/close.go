@@ -88,8 +88,9 @@ func checkReopen(e *env) {
 	e.advance(e.unit)
 	e.touch(key("a"))
 	e.delete(key("deleted"))
-	e.rotate(key("rotated"), "moved", 2*e.unit)
-	want := map[string]core.Record{"a": e.load(key("a")), "moved": e.load(key("moved")), "short": e.load(key("short"))}
+	moved := e.beside(key("rotated"), "moved")
+	e.rotate(key("rotated"), moved.ID, 2*e.unit)
+	want := map[string]core.Record{"a": e.load(key("a")), moved.ID: e.load(moved), "short": e.load(key("short"))}
 
 	e.reopen()
 	for id, rec := range want {
@@ -98,8 +99,8 @@ func checkReopen(e *env) {
 	e.wantStored("the other manager's", core.Key{Manager: "other", ID: "a"}, 1, "n", "other")
 	e.wantNothing("the deleted one", key("deleted"))
 	_, err := e.peek(key("rotated"))
-	e.wantMoved("Load of the rotated id", err, key("rotated"), "moved")
-	e.wantIDs("after opening again", "app", "a", "moved", "short")
+	e.wantMoved("Load of the rotated id", err, key("rotated"), moved.ID)
+	e.wantIDs("after opening again", "app", "a", moved.ID, "short")
 	_, err = e.st().Save(e.ctx, key("a"), &core.Change{Now: e.now(), Version: 1, Set: values("n", "3")})
 	e.wants("Save of an old version", err, core.ErrConflict)
 

@@ -162,9 +162,13 @@ func checkConcurrentRotations(e *env) {
 	for round := range rounds {
 		k := key(fmt.Sprint(round))
 		e.create(k, e.record("n", k.ID))
+		ids := make([]string, workers)
+		for worker := range ids {
+			ids[worker] = e.beside(k, fmt.Sprint(round, "-", worker)).ID
+		}
 		winner := make(chan string, workers)
 		e.goAll(workers, func(worker int) {
-			to := fmt.Sprint(round, "-", worker)
+			to := ids[worker]
 			err := e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: to})
 			if err == nil {
 				winner <- to
@@ -177,8 +181,8 @@ func checkConcurrentRotations(e *env) {
 		}
 		e.wantNothing("under the old id", k)
 		to := <-winner
-		for worker := range workers {
-			if id := fmt.Sprint(round, "-", worker); id == to {
+		for _, id := range ids {
+			if id == to {
 				e.wantStored("under the winner's id", key(id), 1, "n", k.ID)
 			} else if _, err := e.peek(key(id)); !errors.Is(err, core.ErrNotFound) {
 				e.Errorf("under a loser's id: error %v, want ErrNotFound", err)

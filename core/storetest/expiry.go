@@ -145,7 +145,7 @@ func checkExpiredIsAbsent(e *env) {
 		_, err = e.st().Save(e.ctx, k, &core.Change{Now: e.now(), Set: values("n", "2"), Version: 1, SetIdle: true})
 		e.wants("Save with a condition", err, core.ErrGone)
 		e.wants("Touch", e.st().Touch(e.ctx, k, e.now()), core.ErrGone)
-		e.wants("Rotate", e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: "b"}), core.ErrGone)
+		e.wants("Rotate", e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: e.beside(k, "b").ID}), core.ErrGone)
 		if locker, ok := e.mayLock(); ok {
 			_, _, err := locker.Lock(e.ctx, k, core.LockOptions{LoadOptions: core.LoadOptions{Now: e.now()}, Lease: e.unit})
 			e.wants("Lock", err, core.ErrNotFound)
@@ -157,12 +157,13 @@ func checkExpiredIsAbsent(e *env) {
 func checkCreateOverExpired(e *env) {
 	e.create(key("a"), e.idle(e.unit, "n", "old", "m", "old"))
 	e.create(key("b"), e.record("n", "1"))
-	e.create(key("c"), e.idle(e.unit, "n", "old"))
+	c := e.beside(key("b"), "c")
+	e.create(c, e.idle(e.unit, "n", "old"))
 	e.advance(e.unit)
 	e.create(key("a"), e.idle(1000*e.unit, "n", "new"))
 	e.wantStored("the new session", key("a"), 1, "n", "new")
-	e.rotate(key("b"), "c", 0)
-	e.wantStored("the session rotated to an expired id", key("c"), 1, "n", "1")
+	e.rotate(key("b"), c.ID, 0)
+	e.wantStored("the session rotated to an expired id", c, 1, "n", "1")
 
 	sweeper, ok := e.st().(core.Sweeper)
 	if !ok {
@@ -184,7 +185,7 @@ func checkCreateOverExpired(e *env) {
 		}
 	}
 	e.wantStored("the new session after Sweep", key("a"), 1, "n", "new")
-	e.wantStored("the rotated session after Sweep", key("c"), 1, "n", "1")
+	e.wantStored("the rotated session after Sweep", c, 1, "n", "1")
 }
 
 func checkDeleteExpired(e *env) {

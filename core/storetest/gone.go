@@ -25,9 +25,9 @@ func checkNoResurrection(e *env) {
 			}
 		}},
 		{"rotated away", func(k core.Key) {
-			e.rotate(k, k.ID+" rotated", 0)
-			k.ID += " rotated"
-			e.delete(k)
+			rotated := e.beside(k, k.ID+" rotated")
+			e.rotate(k, rotated.ID, 0)
+			e.delete(rotated)
 		}},
 	} {
 		k := key(end.name)
@@ -69,11 +69,12 @@ func (e *env) tryToResurrect(what string, k core.Key, fence uint64) {
 	e.wants(what+": Touch", e.st().Touch(e.ctx, k, e.now()), core.ErrGone)
 	e.wantNothing(what+": after Touch", k)
 
+	elsewhere := e.beside(k, "elsewhere")
 	for _, fence := range slices.Compact([]uint64{0, fence}) {
-		err := e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: "elsewhere", Grace: 1000 * e.unit, Fence: fence})
+		err := e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: elsewhere.ID, Grace: 1000 * e.unit, Fence: fence})
 		e.wants(what+": Rotate", err, core.ErrGone)
 		e.wantNothing(what+": after Rotate", k)
-		e.wantNothing(what+": where Rotate would have led", key("elsewhere"))
+		e.wantNothing(what+": where Rotate would have led", elsewhere)
 	}
 	if locker, ok := e.mayLock(); ok {
 		if err := locker.Renew(e.ctx, k, fence, e.now(), e.unit); !errors.Is(err, core.ErrGone) && !errors.Is(err, core.ErrLockLost) {

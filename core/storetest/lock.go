@@ -91,7 +91,7 @@ func (e *env) wantFenceless(what string, k core.Key, fence uint64) {
 		_, err := e.st().Save(e.ctx, k, &c)
 		e.wants(what+": "+name, err, core.ErrLockLost)
 	}
-	err := e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: k.ID + " stale", Fence: fence})
+	err := e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: e.beside(k, k.ID+" stale").ID, Fence: fence})
 	e.wants(what+": Rotate", err, core.ErrLockLost)
 	e.wants(what+": Renew", e.locker().Renew(e.ctx, k, fence, e.now(), e.unit), core.ErrLockLost)
 	e.wants(what+": Unlock", e.locker().Unlock(e.ctx, k, fence), core.ErrLockLost)
@@ -226,7 +226,7 @@ func checkLapseUntaken(e *env) {
 			return err
 		},
 		"Rotate": func(k core.Key, fence uint64) error {
-			return e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: k.ID + "2", Fence: fence})
+			return e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: e.beside(k, k.ID+"2").ID, Fence: fence})
 		},
 		"Renew": func(k core.Key, fence uint64) error {
 			err := e.locker().Renew(e.ctx, k, fence, e.now(), 1000*e.unit)
@@ -291,7 +291,7 @@ func checkLockEndsWithSession(e *env) {
 	for name, end := range map[string]func(k core.Key){
 		"Delete": func(k core.Key) { e.delete(k) },
 		"expiry": func(core.Key) { e.advance(e.unit) },
-		"Rotate": func(k core.Key) { e.rotate(k, k.ID+" rotated", 0) },
+		"Rotate": func(k core.Key) { e.rotate(k, e.beside(k, k.ID+" rotated").ID, 0) },
 	} {
 		k := key(name)
 		e.create(k, e.idle(e.unit))
@@ -319,7 +319,7 @@ func checkWaitLock(e *env) {
 		},
 		"Delete": func(k core.Key, _ uint64) error { _, _, err := e.st().Delete(e.ctx, k, e.now()); return err },
 		"Rotate": func(k core.Key, _ uint64) error {
-			return e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: k.ID + " rotated"})
+			return e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: e.beside(k, k.ID+" rotated").ID})
 		},
 	} {
 		k := key(name)

@@ -52,17 +52,18 @@ func checkCreateExists(e *env) {
 
 func checkAbsent(e *env) {
 	k := key("absent")
+	b := e.beside(k, "b")
 	_, err := e.peek(k)
 	e.wants("Load", err, core.ErrNotFound)
 	_, err = e.st().Save(e.ctx, k, e.set("name", "data"))
 	e.wants("Save", err, core.ErrGone)
 	e.wants("Touch", e.st().Touch(e.ctx, k, e.now()), core.ErrGone)
-	e.wants("Rotate", e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: "b", Grace: e.unit}), core.ErrGone)
+	e.wants("Rotate", e.st().Rotate(e.ctx, k, core.Rotation{Now: e.now(), To: b.ID, Grace: e.unit}), core.ErrGone)
 	if _, ok, err := e.st().Delete(e.ctx, k, e.now()); ok || err != nil {
 		e.Errorf("Delete: ok %v, error %v; want neither", ok, err)
 	}
 	e.wantNothing("afterwards", k)
-	e.wantNothing("after Rotate", key("b"))
+	e.wantNothing("after Rotate", b)
 }
 
 func checkUTC(e *env) {
@@ -250,24 +251,25 @@ func checkDelete(e *env) {
 }
 
 func checkErrorsHideIDs(e *env) {
-	const secret, moved, absent = "SECRET-ONE", "SECRET-TWO", "SECRET-GONE"
-	e.create(key(moved+"-was"), e.record())
-	e.rotate(key(moved+"-was"), moved, 1000*e.unit)
-	e.create(key(secret), e.record())
+	was, absent := key("SECRET-WAS"), key("SECRET-GONE")
+	moved, secret := e.beside(was, "SECRET-TWO"), e.beside(was, "SECRET-ONE")
+	e.create(was, e.record())
+	e.rotate(was, moved.ID, 1000*e.unit)
+	e.create(secret, e.record())
 	errs := map[string]error{}
-	_, errs["Load of an absent one"] = e.peek(key(absent))
-	_, errs["Load of a rotated one"] = e.peek(key(moved + "-was"))
-	_, errs["Save of an absent one"] = e.st().Save(e.ctx, key(absent), e.set("n", "1"))
+	_, errs["Load of an absent one"] = e.peek(absent)
+	_, errs["Load of a rotated one"] = e.peek(was)
+	_, errs["Save of an absent one"] = e.st().Save(e.ctx, absent, e.set("n", "1"))
 	c := e.set("n", "1")
 	c.Version = 5
-	_, errs["Save with a conflict"] = e.st().Save(e.ctx, key(secret), c)
+	_, errs["Save with a conflict"] = e.st().Save(e.ctx, secret, c)
 	c = e.set("n", "1")
 	c.Fence = 12345678
-	_, errs["Save without the lock"] = e.st().Save(e.ctx, key(secret), c)
-	errs["Create of a used one"] = e.st().Create(e.ctx, key(secret), e.record())
-	errs["Touch of an absent one"] = e.st().Touch(e.ctx, key(absent), e.now())
-	errs["Rotate to a used one"] = e.st().Rotate(e.ctx, key(moved), core.Rotation{Now: e.now(), To: secret})
-	_, _, errs["Delete of a rotated one"] = e.st().Delete(e.ctx, key(moved+"-was"), e.now())
+	_, errs["Save without the lock"] = e.st().Save(e.ctx, secret, c)
+	errs["Create of a used one"] = e.st().Create(e.ctx, secret, e.record())
+	errs["Touch of an absent one"] = e.st().Touch(e.ctx, absent, e.now())
+	errs["Rotate to a used one"] = e.st().Rotate(e.ctx, moved, core.Rotation{Now: e.now(), To: secret.ID})
+	_, _, errs["Delete of a rotated one"] = e.st().Delete(e.ctx, was, e.now())
 	for what, err := range errs {
 		if err == nil {
 			e.Errorf("%s: no error", what)

@@ -43,7 +43,7 @@ func checkSharedBy(one, other *env, k core.Key) {
 		other.wants("Unlock", other.locker().Unlock(other.ctx, k, next), nil)
 		one.wantUnlocked("let go elsewhere", k)
 	}
-	moved := key(k.ID + " moved")
+	moved := one.beside(k, k.ID+" moved")
 	one.rotate(k, moved.ID, 0)
 	other.wantNothing("rotated elsewhere", k)
 	other.wantStored("rotated elsewhere", moved, 2, "n", "2")

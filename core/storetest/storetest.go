@@ -66,7 +66,7 @@ type promise struct {
 
 func promises() []promise {
 	return slices.Concat(recordPromises, conditionPromises, keyPromises, expiryPromises, touchPromises,
-		gonePromises, rotatePromises, lockPromises, listPromises, sweepPromises, cancelPromises,
+		gonePromises, rotatePromises, placePromises, lockPromises, listPromises, sweepPromises, cancelPromises,
 		concurrencyPromises, sharedPromises, closePromises)
 }
 

@@ -67,14 +67,15 @@ func checkSweep(e *env) {
 	e.create(key("deleted"), rec)
 	e.delete(key("deleted"))
 	e.create(key("rotated"), e.idle(2*e.unit, "n", "1"))
-	e.rotate(key("rotated"), "moved", e.unit)
+	moved := e.beside(key("rotated"), "moved")
+	e.rotate(key("rotated"), moved.ID, e.unit)
 	e.create(core.Key{Manager: "other", ID: "idle"}, rec)
 	e.wantSwept("before anything ends", "app", e.now(), nil)
 
 	e.advance(e.unit)
 	e.save(key("idle"), &core.Change{Now: e.now(), Set: values("m", "2"), SetIdle: true, Idle: e.unit})
 	want := map[string]core.Record{
-		"idle": e.load(key("idle")), "absolute": e.load(key("absolute")), "moved": e.load(key("moved")),
+		"idle": e.load(key("idle")), "absolute": e.load(key("absolute")), moved.ID: e.load(moved),
 	}
 	e.advance(2 * e.unit)
 	for id := range want {
