@@ -1,0 +1,104 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/holdover-web/holdover/core"
+)
+
+// Create stores a new record and returns nil, or core.ErrExists.
+//
+// The script that does it reads Redis's clock. While this process has read that clock just before, it can
+// work out what the script would store, and saves Redis most of the work: a transaction of plain commands
+// stores it. They do nothing if the id is taken; then the script finds out why.
+func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error {
+	it, id := s.subject(key), nonce()
+	if s.createPlainly(ctx, it, &rec, id) {
+		return nil
+	}
+	var ends int64
+	if !rec.Ends.IsZero() {
+		ends = max(rec.Ends.Sub(rec.Accessed).Microseconds(), 1)
+	}
+	age := rec.Accessed.Sub(rec.Created).Microseconds()
+	items := encodeItems(rec.Values)
+	reply, err := s.ask(ctx, it, request{script: createScript, args: func(bool) []any {
+		return []any{nil, 3, it.data, it.index, it.ended,
+			key.ID, s.grace, id[:], age, idle(rec.Idle), ends, len(rec.Values), items}
+	}}, nil)
+	if err != nil {
+		return err
+	}
+	if parts, ok := reply.([]any); ok && len(parts) == 2 {
+		now, _ := parts[0].(int64)
+		left, _ := parts[1].(int64)
+		at := micros(uint64(now))
+		s.clocks.note(it.slot, at)
+		if left < 0 {
+			left = math.MaxInt32
+		}
+		it.keptFor(at.Add(time.Duration(left) * time.Millisecond))
+	}
+	return nil
+}
+
+// createPlainly reports whether it has stored the record. If not, nothing is known.
+func (s *Store) createPlainly(ctx context.Context, it subject, rec *core.Record, id [8]byte) bool {
+	now, fresh := s.clocks.now(it.slot)
+	if !fresh || s.closed.Load() || ctx.Err() != nil {
+		return false
+	}
+	begun := core.Record{Values: rec.Values, Version: 1, Created: now.Add(rec.Created.Sub(rec.Accessed)), Accessed: now,
+		Idle: time.Duration(idle(rec.Idle))}
+	if !rec.Ends.IsZero() {
+		begun.Ends = now.Add(max(rec.Ends.Sub(rec.Accessed), time.Microsecond))
+	}
+	expires := begun.Expires()
+	last := expires.Add(s.cfg.Grace + time.Millisecond)
+	if expires.IsZero() || !it.isKept(last) {
+		return false
+	}
+	n, err := s.route.node(ctx, it.slot)
+	if err != nil {
+		return false
+	}
+	l, err := n.link(ctx)
+	if err != nil {
+		return false
+	}
+	replies, err := l.all(ctx, []command{
+		{name: "MULTI"},
+		{"SET", []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
+		{"ZADD", []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
+		{name: "EXEC"},
+	}, enough, nil)
+	if err != nil {
+		return false
+	}
+	done, _ := replies[len(replies)-1].([]any)
+	return len(done) == 2 && done[0] != nil && !refused(done[0]) && !refused(done[1])
+}
+
+// encode writes a new session.
+func encode(rec *core.Record, expires time.Time, id [8]byte) []byte {
+	size := rec.Values.Size() + itemHead*len(rec.Values)
+	b := make([]byte, 0, headSize+size)
+	b = append(b, kindHead...)
+	var ends uint64
+	if !rec.Ends.IsZero() {
+		ends = uint64(rec.Ends.UnixMicro())
+	}
+	for _, field := range []uint64{rec.Version, uint64(rec.Created.UnixMicro()), uint64(rec.Accessed.UnixMicro()),
+		uint64(rec.Idle), ends, 0, 0} { // the last two are the lock
+		b = binary.BigEndian.AppendUint64(b, field)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(rec.Values)))
+	b = binary.BigEndian.AppendUint32(b, uint32(size))
+	b = binary.BigEndian.AppendUint64(b, uint64(expires.UnixMicro()))
+	b = append(b, id[:]...)
+	b = append(b, make([]byte, headSize-len(b))...) // nonces of later writes
+	return appendItems(b, rec.Values)
+}

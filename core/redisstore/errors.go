@@ -1,0 +1,102 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/holdover-web/holdover/core"
+)
+
+var (
+	// ErrTimeout is matched by the error of a call that Redis did not answer within Config.Timeout or
+	// before the caller's context ended; then the error matches ctx.Err() too. Whether a write was
+	// carried out is not known.
+	ErrTimeout = errors.New("redisstore: Redis did not answer in time")
+
+	// ErrBusy is matched by the error of a call that found Config.MaxPending others in front of it on
+	// every connection and could not be sent within Config.Timeout. Nothing was done. Raise Connections, or give
+	// Redis more room.
+	ErrBusy = errors.New("redisstore: too many calls wait for Redis")
+
+	// ErrUnknown is matched by the error of a save whose reply was lost, when so many others have saved the session
+	// since that it can not be told any more whether it was carried out.
+	ErrUnknown = errors.New("redisstore: it is not known whether the save was carried out")
+
+	// ErrNewer is matched by the error of a call for a session that a newer version of this package wrote.
+	// Nothing was changed. Upgrade this program.
+	ErrNewer = errors.New("redisstore: the session was written by a newer version")
+)
+
+// failure says that a connection did not bring a reply.
+type failure struct {
+	sent bool // Redis may have carried the command out
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+
+func (f *failure) Unwrap() error { return f.err }
+
+// timedOut is ErrTimeout that keeps why.
+func timedOut(ctx context.Context, addr string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrTimeout, addr, err)
+	}
+	return fmt.Errorf("%w: %s", ErrTimeout, addr)
+}
+
+// transient reports whether the server refused a command for a reason that passes, and whether its
+// address has to be found anew.
+func transient(err redis.Error) (again, resolve bool) {
+	word, _, _ := strings.Cut(string(err), " ")
+	switch word {
+	case "READONLY", "MASTERDOWN":
+		return true, true
+	case "LOADING", "TRYAGAIN", "CLUSTERDOWN", "BUSY":
+		return true, word == "CLUSTERDOWN"
+	}
+	return false, false
+}
+
+// asError turns the replies that the scripts have in common into the errors of the Store contract. absent is what
+// the method says when there is no session.
+func asError(reply any, key core.Key, absent error) error {
+	if reply == nil {
+		return absent
+	}
+	parts, ok := reply.([]any)
+	if !ok || len(parts) == 0 {
+		return nil
+	}
+	word, ok := parts[0].([]byte)
+	if !ok {
+		return nil // not about an error
+	}
+	switch string(word) {
+	case "moved":
+		to, _ := parts[1].([]byte)
+		return &core.MovedError{Key: key, To: string(to)}
+	case "lost":
+		return core.ErrLockLost
+	case "conflict", "locked":
+		return nil // the caller makes an error of it
+	case "exists":
+		return core.ErrExists
+	case "large":
+		return core.ErrTooLarge
+	case "unknown":
+		return ErrUnknown
+	case "newer":
+		return fmt.Errorf("%w (session %s)", ErrNewer, key.Hash())
+	case "bad":
+		return errBad
+	}
+	return fmt.Errorf("redisstore: session %s: a script replied %q", key.Hash(), word)
+}
+
+// errBad says that what is stored can not be read; callers set it aside.
+var errBad = errors.New("redisstore: not a session")

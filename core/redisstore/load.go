@@ -1,0 +1,141 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdover-web/holdover/core"
+)
+
+// Load returns the record, and moves its last access if that is due, in the same step.
+//
+// Moving the last access takes a script, which costs Redis several times what a plain read does. So a session whose last
+// access this process knows to be recent is read plainly. Should that turn out to be wrong, it is loaded
+// again by the script.
+func (s *Store) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (core.Record, error) {
+	it := s.subject(key)
+	if opt.Touch == core.NoTouch || opt.Touch > 0 && s.seen.before(it.data, time.Since(s.born)) {
+		if rec, err, known := s.read(ctx, it, opt); known {
+			return rec, err
+		}
+	}
+	reply, err := s.loadTouching(ctx, it, opt.Touch, core.ErrNotFound)
+	if err != nil {
+		return core.Record{}, err
+	}
+	rec, err := s.record(ctx, it, reply)
+	if err == nil {
+		s.notice(it, &rec, opt, time.Now())
+	}
+	return rec, err
+}
+
+func (s *Store) loadTouching(ctx context.Context, it subject, touch time.Duration, absent error) (any, error) {
+	every := int64(-1)
+	if touch >= 0 {
+		every = touch.Microseconds()
+	}
+	return s.ask(ctx, it, request{script: loadScript, args: func(bool) []any {
+		return []any{nil, 2, it.data, it.index, it.key.ID, s.grace, every}
+	}}, absent)
+}
+
+// read loads a session that need not be touched. known is false if there is anything about it that is for
+// the script to say.
+func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec core.Record, err error, known bool) {
+	if s.closed.Load() || ctx.Err() != nil {
+		return rec, nil, false
+	}
+	n, err := s.route.node(ctx, it.slot)
+	if err != nil {
+		return rec, nil, false
+	}
+	l, err := n.link(ctx)
+	if err != nil {
+		return rec, nil, false
+	}
+	replies, err := l.all(ctx, []command{{"GET", []any{it.data}}, {name: "TIME"}}, 0, nil)
+	if err != nil || len(replies) != 2 {
+		return rec, err, ctx.Err() != nil
+	}
+	if replies[0] == nil {
+		return rec, core.ErrNotFound, true
+	}
+	stored, _ := replies[0].([]byte)
+	opt.Now, known = parseTime(replies[1])
+	rec, reason := decode(stored)
+	if !known || reason != "" || rec.Expired(opt.Now) || opt.TouchDue(&rec) {
+		return rec, nil, false
+	}
+	s.clocks.note(it.slot, opt.Now)
+	s.notice(it, &rec, opt, opt.Now)
+	return rec, nil, true
+}
+
+// parseTime reads the reply of TIME: seconds and microseconds.
+func parseTime(reply any) (time.Time, bool) {
+	parts, ok := reply.([]any)
+	if !ok || len(parts) != 2 {
+		return time.Time{}, false
+	}
+	seconds, _ := parts[0].([]byte)
+	micros, _ := parts[1].([]byte)
+	sec, err1 := strconv.ParseInt(string(seconds), 10, 64)
+	usec, err2 := strconv.ParseInt(string(micros), 10, 64)
+	return time.Unix(sec, usec*1000).UTC(), err1 == nil && err2 == nil
+}
+
+// notice remembers until when the session need not be touched, given the time at which it was loaded. If
+// it was touched then, its record does not say so yet.
+func (s *Store) notice(it subject, rec *core.Record, opt core.LoadOptions, now time.Time) {
+	every := opt.Touch
+	if rec.Idle > 0 {
+		every = min(every, rec.Idle/10)
+	}
+	if since := now.Sub(rec.Accessed); since > 0 && since < every {
+		every -= since
+	}
+	s.seen.note(it.data, time.Since(s.born)+every)
+}
+
+// record decodes a stored session, or sets it aside.
+func (s *Store) record(ctx context.Context, it subject, reply any) (core.Record, error) {
+	stored, ok := reply.([]byte)
+	if !ok {
+		return core.Record{}, fmt.Errorf("redisstore: session %s: a script replied with a %T", it.key.Hash(), reply)
+	}
+	rec, reason := decode(stored)
+	if reason != "" {
+		return core.Record{}, s.setAside(ctx, it, reason)
+	}
+	return rec, nil
+}
+
+// recent remembers of the sessions used last when their last access will have to be moved. Where two
+// share a place the later one has it.
+type recent struct {
+	at [1 << 13]struct {
+		name atomic.Uint64 // hash of the key
+		due  atomic.Int64  // since the store was opened
+	}
+}
+
+var seed = maphash.MakeSeed()
+
+func (r *recent) note(key string, due time.Duration) {
+	h := maphash.String(seed, key)
+	at := &r.at[h%uint64(len(r.at))]
+	at.name.Store(h)
+	at.due.Store(int64(due))
+}
+
+// before reports whether now is known to be before the key is due.
+func (r *recent) before(key string, now time.Duration) bool {
+	h := maphash.String(seed, key)
+	at := &r.at[h%uint64(len(r.at))]
+	return at.name.Load() == h && int64(now) < at.due.Load()
+}

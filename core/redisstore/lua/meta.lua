@@ -1,0 +1,7 @@
+-- KEYS: meta
+-- ARGV: format, shards
+-- Reply: {format, shards} as they hold for this prefix
+redis.call('HSETNX', KEYS[1], 'format', ARGV[1])
+redis.call('HSETNX', KEYS[1], 'shards', ARGV[2])
+local meta = redis.call('HMGET', KEYS[1], 'format', 'shards')
+return { tonumber(meta[1]), tonumber(meta[2]) }

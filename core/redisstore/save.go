@@ -1,0 +1,77 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holdover-web/holdover/core"
+)
+
+// Save applies c in one step and returns the new version. A lost reply does no harm: the save is
+// repeated, and a save that was carried out already is not carried out again.
+func (s *Store) Save(ctx context.Context, key core.Key, c *core.Change) (uint64, error) {
+	it, id, v := s.subject(key), nonce(), valuesOf(c)
+	var newIdle any
+	if c.SetIdle {
+		newIdle = idle(c.Idle)
+	}
+	reply, err := s.ask(ctx, it, request{script: saveScript, args: func(again bool) []any {
+		args := make([]any, 0, 20)
+		if c.Fence != 0 && c.Unlock {
+			args = append(args, nil, 3, it.data, it.index, it.queue(key.ID))
+		} else {
+			args = append(args, nil, 2, it.data, it.index)
+		}
+		return append(args, key.ID, s.grace, id[:], again, int64(c.Base), int64(c.Version), fenceBytes(c.Fence),
+			reserve.Microseconds(), newIdle, c.MaxSize, v.kind, v.count, v.items, v.changed, v.deleted)
+	}}, core.ErrGone)
+	if err != nil {
+		return 0, err
+	}
+	switch reply := reply.(type) {
+	case int64:
+		return uint64(reply), nil
+	case []any: // conflict
+		rec, err := s.record(ctx, it, reply[1])
+		if err != nil {
+			return 0, err
+		}
+		return 0, &core.ConflictError{Key: key, Have: c.Version, Current: rec}
+	}
+	return 0, fmt.Errorf("redisstore: session %s: a script replied with a %T", key.Hash(), reply)
+}
+
+// savedValues is what a save sends of the values.
+type savedValues struct {
+	kind             int // of the items; see save.lua
+	count            int
+	items            []byte
+	changed, deleted []byte
+}
+
+// What the items of a save are.
+const (
+	noItems     = 0 // there are changes only
+	wholeOfBase = 1 // all items, if the stored version is still the one that the caller began with
+	replacement = 2 // all items
+)
+
+// smallSession is up to what size, in bytes, all of a session is sent to spare Redis the merging.
+const smallSession = 8 << 10
+
+// valuesOf sends all of a small session together with the changes, which count only if somebody else has
+// saved meanwhile.
+func valuesOf(c *core.Change) savedValues {
+	if c.Replace {
+		return savedValues{kind: replacement, count: len(c.Set), items: encodeItems(c.Set)}
+	}
+	var v savedValues
+	if whole, ok := c.Whole(); ok && whole.Size() <= smallSession {
+		v = savedValues{kind: wholeOfBase, count: len(whole), items: encodeItems(whole)}
+		if c.Version == c.Base {
+			return v // it is this or a conflict
+		}
+	}
+	v.changed, v.deleted = encodeItems(c.Set), encodeNames(c.Delete)
+	return v
+}
