@@ -33,24 +33,37 @@ type IDFormat struct {
 	exact bool // Valid is ours and lets nothing through that does not travel
 }
 
-// RandomIDs is the default format: 26 characters of A-Z and 2-7, at least 128 random bits.
+// randomLength is a little more than 128 bits need, because of a new id for an old session up to 16 bits are
+// known to who knows the old one; see Placer.
+const randomLength = 30
+
+// RandomIDs is the default format: 30 characters of A-Z and 2-7, 150 random bits.
 func RandomIDs() IDFormat {
-	const length = 26
 	return IDFormat{
 		exact: true,
-		New:   rand.Text,
+		New:   randomID,
 		Valid: func(id string) bool {
-			if len(id) != length {
+			if len(id) != randomLength {
 				return false
 			}
 			for i := range len(id) {
-				if c := id[i]; c-'A' > 'Z'-'A' && c-'2' > '7'-'2' { // bytes wrap around
+				if c := id[i]; (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
 					return false
 				}
 			}
 			return true
 		},
 	}
+}
+
+func randomID() string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	var b [randomLength]byte
+	rand.Read(b[:]) // never fails
+	for i := range b {
+		b[i] = alphabet[b[i]%byte(len(alphabet))]
+	}
+	return string(b[:])
 }
 
 // UUIDs is a legacy-shaped format: two random UUIDs (version 4) as 64 hexadecimal digits, in the

@@ -29,7 +29,7 @@ func TestStrangersIDs(t *testing.T) {
 	if n := st.loads.Load() + st.locks.Load() + st.deletes.Load(); n != 0 {
 		t.Errorf("the store saw %d of them", n)
 	}
-	if _, err := m.Open(t.Context(), strings.Repeat("A", 26)); !errors.Is(err, core.ErrNotFound) {
+	if _, err := m.Open(t.Context(), strings.Repeat("A", 30)); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("an unknown id: %v", err)
 	}
 }
@@ -45,10 +45,10 @@ func TestIDFormats(t *testing.T) {
 		{"uuids", core.UUIDs(), ""},
 		{"prefixed", core.PrefixedIDs("web1-", core.UUIDs()), ""},
 		{"half", core.IDFormat{New: good.New}, "both be set"},
-		{"constant", core.IDFormat{New: func() string { return strings.Repeat("A", 26) }, Valid: good.Valid}, "same id twice"},
+		{"constant", core.IDFormat{New: func() string { return strings.Repeat("A", 30) }, Valid: good.Valid}, "same id twice"},
 		{"short", core.IDFormat{New: func() string { return good.New()[:10] }, Valid: good.Valid}, "characters"},
 		{"mostly constant", core.PrefixedIDs(strings.Repeat("A", 20), core.IDFormat{New: func() string { return good.New()[:10] },
-			Valid: func(id string) bool { return len(id) == 10 && good.Valid(id+strings.Repeat("A", 16)) }}), "random bits"},
+			Valid: func(id string) bool { return len(id) == 10 && good.Valid(id+strings.Repeat("A", 20)) }}), "random bits"},
 		{"bad characters", core.IDFormat{New: func() string { return "a b" + good.New() }, Valid: func(string) bool { return true }}, "character"},
 		{"80 bits", core.IDFormat{New: func() string { return core.UUIDs().New()[:20] }, Valid: func(id string) bool { return len(id) == 20 }}, "random bits"},
 		{"refuses its own", core.IDFormat{New: good.New, Valid: core.UUIDs().Valid}, "refuses"},
@@ -68,12 +68,12 @@ func TestIDFormats(t *testing.T) {
 
 // The application's own Valid may be too kind; a path must not reach the store all the same.
 func TestIDsAreCheckedBesidesTheFormat(t *testing.T) {
-	kind := core.IDFormat{New: core.RandomIDs().New, Valid: func(id string) bool { return len(id) == 26 }}
+	kind := core.IDFormat{New: core.RandomIDs().New, Valid: func(id string) bool { return len(id) == 30 }}
 	st := newStore(t)
 	m := managerOn(t, st, core.Config{IDs: kind})
-	for _, id := range []string{"../../../../../etc/passwd\x00", "../../../../etc/passwd\x00abc", "session with spaces in it.",
-		"AAAAAAAAAAAA\r\nDEL AAAAAAAA", strings.Repeat("ä", 13), strings.Repeat("\xff", 26)} {
-		if len(id) != 26 {
+	for _, id := range []string{"../../../../../etc/passwd\x00temp", "../../../../etc/passwd\x00tempabc", "a session with spaces in it...",
+		"AAAAAAAAAAAAAAAA\r\nDEL AAAAAAAA", strings.Repeat("ä", 15), strings.Repeat("\xff", 30)} {
+		if len(id) != 30 {
 			t.Fatalf("%q is no test for this format", id)
 		}
 		if _, err := m.Open(t.Context(), id); m.ValidID(id) || !errors.Is(err, core.ErrBadID) {

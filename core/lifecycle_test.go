@@ -326,7 +326,7 @@ func TestHas(t *testing.T) {
 	c.advance(59 * time.Minute)
 	has(id, true)
 	has("nonsense", false)
-	has(strings.Repeat("A", 26), false)
+	has(strings.Repeat("A", 30), false)
 	s := open(t, m, id, core.Merge)
 	ok(t, s.Rotate(t.Context(), time.Minute))
 	has(id, true)

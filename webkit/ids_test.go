@@ -222,7 +222,7 @@ func TestSessionCookie(t *testing.T) {
 				name = n.(string) + "="
 			}
 			got := r.Header.Get("Set-Cookie")
-			if !strings.HasPrefix(got, name) || len(got) < len(name)+26 || got[len(name)+26:] != test.cookie {
+			if !strings.HasPrefix(got, name) || len(got) < len(name)+30 || got[len(name)+30:] != test.cookie {
 				t.Errorf("Set-Cookie %q, want %s<id>%s", got, name, test.cookie)
 			}
 			if again := b.get(test.cfg.Prefix + "/get"); again.Header.Get("Set-Cookie") != "" {

@@ -45,8 +45,8 @@ func withSession(t *testing.T, cfg testConfig, fn func(*testing.T, *Session)) {
 
 func TestSessionInit(t *testing.T) {
 	withSession(t, testConfig{}, func(t *testing.T, s *Session) {
-		if id := s.Identifier(); len(id) != 26 || !s.app.manager.ValidID(id) {
-			t.Errorf("the id has %d characters and valid is %v, want 26 and true", len(id), s.app.manager.ValidID(id))
+		if id := s.Identifier(); len(id) != 30 || !s.app.manager.ValidID(id) {
+			t.Errorf("the id has %d characters and valid is %v, want 30 and true", len(id), s.app.manager.ValidID(id))
 		}
 	})
 }
