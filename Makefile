@@ -35,7 +35,7 @@ check: ## Format, vet, staticcheck, tidy go.mod files
 	done
 
 bench: ## Compare with other libraries: PASSES=10 interleaved passes, best and median
-	cd bench && go run ./report -passes $(PASSES)
+	cd bench && go run ./report -passes $(PASSES) && go run ./report -redis -passes $(PASSES)
 
 fuzz: ## Run every fuzz target for FUZZTIME=1m
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

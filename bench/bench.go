@@ -49,6 +49,7 @@ const (
 	Memory  Medium = "memory" // in the process
 	Tmpfs   Medium = "tmpfs"  // in files in memory, never synced
 	Disk    Medium = "disk"   // in files on a disk, synced
+	InRedis Medium = "redis"  // in a Redis server on this machine
 )
 
 // Peer is one way to keep sessions.

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -85,7 +84,7 @@ func (f *fileFloor) write(c echo.Context) error {
 	if blob == nil {
 		return missing(c)
 	}
-	binary.BigEndian.PutUint64(blob, binary.BigEndian.Uint64(blob)+1)
+	addToBlob(blob)
 	if err := f.save(id, blob); err != nil {
 		return err
 	}
@@ -93,17 +92,8 @@ func (f *fileFloor) write(c echo.Context) error {
 }
 
 func (f *fileFloor) create(c echo.Context) error {
-	blob := make([]byte, 0, fileSize)
-	for _, v := range values {
-		switch v := v.of.(type) {
-		case int:
-			blob = binary.BigEndian.AppendUint64(blob, uint64(v))
-		case string:
-			blob = append(blob, v...)
-		}
-	}
 	id := rand.Text()
-	if err := f.save(id, blob); err != nil {
+	if err := f.save(id, newBlob()); err != nil {
 		return err
 	}
 	setFloorCookie(c, id)
@@ -118,5 +108,5 @@ func (f *fileFloor) count(c echo.Context) error {
 	if blob == nil {
 		return missing(c)
 	}
-	return number(c, int(binary.BigEndian.Uint64(blob)))
+	return number(c, blobCount(blob))
 }

@@ -46,6 +46,11 @@ func openHoldover(url string, build func(core.Store) (http.Handler, func() error
 	if err != nil {
 		return nil, nil, err
 	}
+	return openOn(store, build)
+}
+
+// openOn builds a handler on a store, which is closed with it.
+func openOn(store core.Store, build func(core.Store) (http.Handler, func() error, error)) (http.Handler, func() error, error) {
 	h, closer, err := build(store)
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
@@ -53,9 +58,12 @@ func openHoldover(url string, build func(core.Store) (http.Handler, func() error
 	return h, func() error { return errors.Join(closer(), store.Close()) }, nil
 }
 
+// managerID is whose sessions they are.
+const managerID = "bench"
+
 // withSessions gives the handlers sessions of a manager of their own.
-func withSessions(store core.Store, h handlers) (http.Handler, func() error, error) {
-	m, err := core.New("bench", store, core.Config{})
+func withSessions(store core.Store, cfg core.Config, h handlers) (http.Handler, func() error, error) {
+	m, err := core.New(managerID, store, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,11 +75,16 @@ func withSessions(store core.Store, h handlers) (http.Handler, func() error, err
 	return serve(h, compat.Echo(s)), closer, nil
 }
 
-// compatHandler serves Echo handlers.
+// compatHandler serves Echo handlers, with everything at its default.
 func compatHandler(store core.Store) (http.Handler, func() error, error) {
-	on := func(do work) echo.HandlerFunc {
+	return compatWith(core.Config{})(store)
+}
+
+// compatWith serves Echo handlers. The options are what those that only read open their session with.
+func compatWith(cfg core.Config, reading ...core.OpenOption) func(core.Store) (http.Handler, func() error, error) {
+	on := func(do work, opts ...core.OpenOption) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			s, err := compat.Session(c)
+			s, err := compat.Session(c, opts...)
 			if err != nil {
 				return err
 			}
@@ -85,7 +98,9 @@ func compatHandler(store core.Store) (http.Handler, func() error, error) {
 			return c.Blob(http.StatusOK, "text/plain", answer)
 		}
 	}
-	return withSessions(store, handlers{read: on(readText), write: on(addOne), create: on(fill), count: on(count)})
+	return func(store core.Store) (http.Handler, func() error, error) {
+		return withSessions(store, cfg, handlers{read: on(readText, reading...), write: on(addOne), create: on(fill), count: on(count)})
+	}
 }
 
 // wsgiHandler serves WSGI applications.
@@ -112,7 +127,7 @@ func wsgiHandler(store core.Store) (http.Handler, func() error, error) {
 		}
 		return compat.EchoHandler(compat.ApplicationFunc(app), compat.HandlerConfig{})
 	}
-	return withSessions(store, handlers{read: on(readText), write: on(addOne), create: on(fill), count: on(count)})
+	return withSessions(store, core.Config{}, handlers{read: on(readText), write: on(addOne), create: on(fill), count: on(count)})
 }
 
 // work is what a handler does with its session. The answer is nil if the session does not hold what

@@ -35,28 +35,29 @@ func TestPeersKeepSessions(t *testing.T) {
 		if p.Bare {
 			continue
 		}
-		t.Run(p.Name, func(t *testing.T) {
-			h := open(t, p)
-			one, two := NewClient(h), NewClient(h)
-
-			expect(t, one, Read, http.StatusNotFound, "")
-			expect(t, one, Write, http.StatusNotFound, "")
-			expect(t, one, New, http.StatusOK, "ok\n")
-			if len(one.jar) == 0 {
-				t.Fatal("/new set no cookie")
-			}
-			expect(t, two, Read, http.StatusNotFound, "")
-			expect(t, two, New, http.StatusOK, "ok\n")
-			for range 5 {
-				expect(t, one, Write, http.StatusOK, "ok\n")
-				expect(t, one, Untouched, http.StatusOK, "ok\n")
-				expect(t, one, Read, http.StatusOK, "ok\n")
-			}
-			expect(t, one, "count", http.StatusOK, "5")
-			expect(t, two, "count", http.StatusOK, "0")
-			expect(t, two, Read, http.StatusOK, "ok\n")
-		})
+		t.Run(p.Name, func(t *testing.T) { keepsSessions(t, open(t, p)) })
 	}
+}
+
+func keepsSessions(t *testing.T, h http.Handler) {
+	one, two := NewClient(h), NewClient(h)
+
+	expect(t, one, Read, http.StatusNotFound, "")
+	expect(t, one, Write, http.StatusNotFound, "")
+	expect(t, one, New, http.StatusOK, "ok\n")
+	if len(one.jar) == 0 {
+		t.Fatal("/new set no cookie")
+	}
+	expect(t, two, Read, http.StatusNotFound, "")
+	expect(t, two, New, http.StatusOK, "ok\n")
+	for range 5 {
+		expect(t, one, Write, http.StatusOK, "ok\n")
+		expect(t, one, Untouched, http.StatusOK, "ok\n")
+		expect(t, one, Read, http.StatusOK, "ok\n")
+	}
+	expect(t, one, "count", http.StatusOK, "5")
+	expect(t, two, "count", http.StatusOK, "0")
+	expect(t, two, Read, http.StatusOK, "ok\n")
 }
 
 // A request that is sent again and again is worked on again and again.

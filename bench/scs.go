@@ -20,13 +20,15 @@ var scsMemory = Peer{
 			store.StopCleanup()
 			return nil
 		}
-		s := scsHandlers{m}
-		h := handlers{read: s.read, write: s.write, create: s.create, count: s.count}
-		return serve(h, echo.WrapMiddleware(m.LoadAndSave)), closer, nil
+		return scsHandlers{m}.serve(), closer, nil
 	},
 }
 
 type scsHandlers struct{ m *scs.SessionManager }
+
+func (s scsHandlers) serve() http.Handler {
+	return serve(handlers{read: s.read, write: s.write, create: s.create, count: s.count}, echo.WrapMiddleware(s.m.LoadAndSave))
+}
 
 func (s scsHandlers) read(c echo.Context) error {
 	if s.m.GetString(c.Request().Context(), textRead) != wantText {

@@ -44,7 +44,7 @@ type Config struct {
 	MaxWaiters int
 
 	// Handover is how many times in a row a lock is passed on inside this process before others get
-	// their turn. Default 16; negative: never.
+	// their turn. Default 8; negative: never.
 	Handover int
 
 	// MaxRetries is how often Manager.Update runs its function again after a conflict. Default 32;
@@ -90,7 +90,7 @@ func (c Config) withDefaults() Config {
 	c.Lease = orElse(c.Lease, 10*time.Second)
 	c.LockWait = orElse(c.LockWait, 30*time.Second)
 	c.MaxWaiters = orElse(c.MaxWaiters, 100)
-	c.Handover = orElse(c.Handover, 16)
+	c.Handover = orElse(c.Handover, 8)
 	c.MaxRetries = orElse(c.MaxRetries, 32)
 	c.CommitTimeout = orElse(c.CommitTimeout, 10*time.Second)
 	c.MaxSize = orElse(c.MaxSize, 1<<20)

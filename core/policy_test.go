@@ -110,7 +110,7 @@ func TestConflictBringsTheCurrentRecord(t *testing.T) {
 func TestSerializedWaitersAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := newStore(t)
-		m := managerOn(t, st, core.Config{Locking: core.Serialized})
+		m := managerOn(t, st, core.Config{Locking: core.Serialized, Handover: 16})
 		id := begin(t, m, "n", 0)
 		first := open(t, m, id)
 		var order []int

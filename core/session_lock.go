@@ -27,10 +27,9 @@ func (s *Session) load(ctx context.Context) error {
 		s.before, s.blended = s.rec.Accessed, false
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.m.cfg.LockWait, ErrLockTimeout)
-	defer cancel()
+	until := time.Now().Add(s.m.cfg.LockWait)
 	for range maxMoves {
-		err := s.takeTurn(ctx)
+		err := s.takeTurn(ctx, until)
 		moved, ok := errors.AsType[*MovedError](err)
 		if !ok {
 			return err
@@ -61,8 +60,8 @@ func (s *Session) relock(ctx context.Context) error {
 }
 
 // takeTurn waits in line, then takes or takes over the lock. After an error the turn is given up.
-func (s *Session) takeTurn(ctx context.Context) error {
-	h, err := s.m.turns.enter(ctx, s.id, s.m.cfg.MaxWaiters, s.m.cfg.LockWait)
+func (s *Session) takeTurn(ctx context.Context, until time.Time) error {
+	h, err := s.m.turns.enter(ctx, s.id, s.m.cfg.MaxWaiters, time.Until(until))
 	if err != nil {
 		if _, ok := errors.AsType[*turnError](err); ok {
 			_ = s.letGo(ctx, s.id, h) // the turn came too late: pass it on
@@ -72,7 +71,7 @@ func (s *Session) takeTurn(ctx context.Context) error {
 	s.inLine = true
 	err = s.takeOver(ctx, h)
 	if err == nil && s.lease == nil {
-		err = s.takeLock(ctx)
+		err = s.takeLock(ctx, until)
 	}
 	if err == nil {
 		s.before, s.blended = s.rec.Accessed, false
@@ -104,24 +103,32 @@ func (s *Session) takeOver(ctx context.Context, h handover) error {
 }
 
 // takeLock asks the store for the lock until it is free.
-func (s *Session) takeLock(ctx context.Context) error {
-	opt := LockOptions{LoadOptions: s.m.loadOptions(), Lease: s.m.cfg.Lease}
-	for pause := pollMin; ; pause = min(2*pause, pollMax) {
-		asked := time.Now()
-		opt.Now = s.m.now()
-		rec, fence, err := s.m.locker.Lock(ctx, s.key(), opt)
-		if err == nil {
-			s.rec = rec
-			s.lease = s.m.hold(s.key(), fence, asked)
-			return nil
-		}
-		if !errors.Is(err, ErrLocked) {
-			return s.m.lost(s.id, waited(ctx, err))
-		}
-		if err := s.waitLock(ctx, pause); err != nil {
-			return waited(ctx, err)
+func (s *Session) takeLock(ctx context.Context, until time.Time) error {
+	err := s.tryLock(ctx)
+	if !errors.Is(err, ErrLocked) {
+		return err
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, until, ErrLockTimeout) // costs what only those who wait should pay
+	defer cancel()
+	for pause := pollMin; errors.Is(err, ErrLocked); pause = min(2*pause, pollMax) {
+		if err = s.waitLock(ctx, pause); err == nil {
+			err = s.tryLock(ctx)
 		}
 	}
+	return waited(ctx, err)
+}
+
+// tryLock asks the store for the lock once.
+func (s *Session) tryLock(ctx context.Context) error {
+	asked := time.Now()
+	opt := LockOptions{LoadOptions: s.m.loadOptions(), Lease: s.m.cfg.Lease}
+	rec, fence, err := s.m.locker.Lock(ctx, s.key(), opt)
+	if err != nil {
+		return s.m.lost(s.id, err)
+	}
+	s.rec = rec
+	s.lease = s.m.hold(s.key(), fence, asked)
+	return nil
 }
 
 func (s *Session) waitLock(ctx context.Context, pause time.Duration) error {

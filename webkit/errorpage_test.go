@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/core"
@@ -225,6 +226,85 @@ func TestCommitFailure(t *testing.T) {
 	}
 	if !strings.Contains(a.log.String(), errDown.Error()) {
 		t.Error("the log does not tell why")
+	}
+}
+
+// lostStore fails at everything that a request does to a session which is there.
+type lostStore struct {
+	*memstore.Store
+	down atomic.Bool
+}
+
+func (s *lostStore) err() error {
+	if s.down.Load() {
+		return errDown
+	}
+	return nil
+}
+
+func (s *lostStore) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (core.Record, error) {
+	rec, err := s.Store.Load(ctx, key, opt)
+	return rec, errors.Join(err, s.err())
+}
+
+func (s *lostStore) Save(ctx context.Context, key core.Key, c *core.Change) (uint64, error) {
+	if err := s.err(); err != nil {
+		return 0, err
+	}
+	return s.Store.Save(ctx, key, c)
+}
+
+func (s *lostStore) Rotate(ctx context.Context, key core.Key, r core.Rotation) error {
+	if err := s.err(); err != nil {
+		return err
+	}
+	return s.Store.Rotate(ctx, key, r)
+}
+
+func (s *lostStore) Delete(ctx context.Context, key core.Key, now time.Time) (core.Record, bool, error) {
+	if err := s.err(); err != nil {
+		return core.Record{}, false, err
+	}
+	return s.Store.Delete(ctx, key, now)
+}
+
+// TestStoreDown proves that whatever a servlet wants of its session, it is asked to be tried again when the store is
+// down.
+func TestStoreDown(t *testing.T) {
+	store := &lostStore{Store: memstore.New(memstore.Config{})}
+	t.Cleanup(func() { _ = store.Close() })
+	within := func(do func(s *Session) error) Factory { // the store goes down when the session is open
+		return respond(func(t *Transaction) error {
+			s, err := t.Session()
+			if err != nil {
+				return err
+			}
+			if t.Request().HasField("down") {
+				store.down.Store(true)
+			}
+			return do(s)
+		})
+	}
+	a := newTestApp(t, testConfig{store: store}, map[string]Factory{
+		"/set": within(func(s *Session) error { return s.SetValue("a", "1") }),
+		"/save": within(func(s *Session) error {
+			return errors.Join(s.SetValue("a", "2"), s.Save())
+		}),
+		"/rotate":     within(func(s *Session) error { return s.Rotate(0) }),
+		"/invalidate": within(func(s *Session) error { return s.Invalidate() }),
+		"/open":       within(func(*Session) error { return nil }),
+		"/has":        respond(func(t *Transaction) error { _, err := t.HasSession(); return err }),
+	})
+	for _, path := range []string{"/set?down=1", "/save?down=1", "/rotate?down=1", "/invalidate?down=1", "/open", "/has"} {
+		t.Run(path, func(t *testing.T) {
+			b := a.browser()
+			store.down.Store(false)
+			b.want("/set", 200, "")
+			store.down.Store(!strings.Contains(path, "down"))
+			if r := b.want(path, 503, "could not be saved just now"); r.Header.Get("Retry-After") == "" {
+				t.Error("it does not say when to try again")
+			}
+		})
 	}
 }
 

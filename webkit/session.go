@@ -127,7 +127,7 @@ func (s *Session) Invalidate() error {
 		return nil
 	}
 	if err := s.core.Invalidate(s.context()); err != nil && !errors.Is(err, core.ErrGone) {
-		return err
+		return sessionError("invalidate", err)
 	}
 	s.emptied, s.marked, s.live = true, unmarked, live{}
 	return nil
@@ -153,7 +153,9 @@ func (s *Session) revive() error {
 
 // Rotate gives the session a new id, which Webware could not. Call it at login, with grace 0, so that an id
 // that somebody knew before is worth nothing after. See core.Session.Rotate for grace and errors.
-func (s *Session) Rotate(grace time.Duration) error { return s.core.Rotate(s.context(), grace) }
+func (s *Session) Rotate(grace time.Duration) error {
+	return sessionError("rotate", s.core.Rotate(s.context(), grace))
+}
 
 // NumTransactions returns how many requests have used the session, this one included: numTransactions(). Counting
 // each would make every reader write, so it counts the requests that changed the session; with
@@ -217,7 +219,7 @@ func (s *Session) Save() error {
 		return err
 	}
 	s.marked = unmarked
-	return s.core.Commit(s.context())
+	return sessionError("commit", s.core.Commit(s.context()))
 }
 
 // end saves the session at the end of its request, as its save policy and SetDirty say: what Webware's
@@ -241,7 +243,7 @@ func (s *Session) end() error {
 	if err := s.live.flush(s.core); err != nil {
 		return err
 	}
-	return s.core.End(ctx)
+	return sessionError("commit", s.core.End(ctx))
 }
 
 // abandon is end for a request that failed. One that was to end with the request does, and one that is gone is

@@ -52,12 +52,12 @@ func (s *SessionStore) Items(ctx context.Context) iter.Seq2[*Session, error] {
 }
 
 // Has reports whether there is a living session of that id: key in store. It is no access to the session. The
-// error is the store's.
+// error is the store's, in a *compat.SessionError.
 func (s *SessionStore) Has(ctx context.Context, id string) (bool, error) {
 	m := s.app.manager
 	ok, err := m.Has(ctx, id)
 	if err != nil {
-		return false, fmt.Errorf("webkit: look for session %s: %w", core.Key{Manager: m.ID(), ID: id}.Hash(), err)
+		return false, fmt.Errorf("webkit: look for session %s: %w", core.Key{Manager: m.ID(), ID: id}.Hash(), sessionError("open", err))
 	}
 	return ok, nil
 }

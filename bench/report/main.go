@@ -3,6 +3,7 @@
 //
 //	go run ./report                      ten passes of 200 ms, about two and a half minutes
 //	go run ./report -passes 3 -peers 'floor|scs' -ops read,write
+//	go run ./report -redis               sessions in Redis, on a server that it starts
 //
 // On a shared machine identical code varies by a half between passes. So the peers take turns, pass by
 // pass, and the best pass is what is compared; the median is shown beside it. Bytes and allocations
@@ -24,6 +25,9 @@ import (
 )
 
 func main() {
+	if bench.Race() {
+		return
+	}
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
@@ -37,6 +41,7 @@ type settings struct {
 	peers  *regexp.Regexp
 	ops    []bench.Op
 	disk   string // folder for what is synced
+	redis  bool   // measure what keeps sessions in Redis, and nothing else
 }
 
 func parse(args []string, errs io.Writer) (settings, error) {
@@ -46,6 +51,7 @@ func parse(args []string, errs io.Writer) (settings, error) {
 	flags.IntVar(&s.passes, "passes", 10, "how often each `number` is measured")
 	flags.DurationVar(&s.time, "time", 200*time.Millisecond, "how long one measurement takes")
 	flags.StringVar(&s.disk, "disk", bench.Folder(bench.Disk), "`folder` on a disk, for the stores that sync")
+	flags.BoolVar(&s.redis, "redis", false, "measure what keeps sessions in Redis, with a redis-server of its own")
 	peers := flags.String("peers", "", "measure only the peers whose names match this `expression`")
 	ops := flags.String("ops", "", "measure only these requests, such as `read,write`")
 	if err := flags.Parse(args); err != nil {
@@ -69,6 +75,9 @@ func run(args []string, out, progress io.Writer) error {
 	s, err := parse(args, progress)
 	if err != nil {
 		return err
+	}
+	if s.redis {
+		return runRedis(s, usualAmounts, out, progress)
 	}
 	results, err := measure(s, progress)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // asideTime is how long what was set aside is kept for a person to look at.
 const asideTime = 30 * 24 * time.Hour
 
-func isWrongType(e redis.Error) bool { return strings.HasPrefix(string(e), "WRONGTYPE") }
+// isWrongType looks anywhere, for Redis 6.2 puts the place in a script first.
+func isWrongType(e redis.Error) bool { return strings.Contains(string(e), "WRONGTYPE ") }
 
 // setAside renames what is stored under a session's key if it can not be read, and returns a
 // *core.CorruptError. If it can be read after all, somebody has replaced it meanwhile.

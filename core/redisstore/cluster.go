@@ -127,8 +127,9 @@ func (c *cluster) learn(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
-	for _, addr := range c.askable() {
-		ranges, err := c.ask(ctx, addr)
+	addrs := c.askable()
+	for _, addr := range addrs {
+		ranges, err := c.ask(ctx, addr, c.cfg.DialTimeout/time.Duration(len(addrs)+1))
 		if err == nil {
 			c.learnt(ranges)
 			return nil
@@ -163,8 +164,9 @@ type slotRange struct {
 	addr        string
 }
 
-func (c *cluster) ask(ctx context.Context, addr string) ([]slotRange, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout/2)
+// ask bounds the time for one node, so that those that are down leave time for the others.
+func (c *cluster) ask(ctx context.Context, addr string, limit time.Duration) ([]slotRange, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, _, err := connect(ctx, c.cfg, addr)
 	if err != nil {

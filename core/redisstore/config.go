@@ -89,7 +89,7 @@ type Config struct {
 	DialTimeout time.Duration
 
 	// Timeout bounds how long a call waits for Redis to answer, with all attempts at it; then it returns
-	// ErrTimeout. Default 2 seconds.
+	// ErrTimeout. A call that has to connect first may wait for up to DialTimeout before. Default 2 seconds.
 	Timeout time.Duration
 
 	// Dial makes network connections. Default: those of net.Dialer.

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/binary"
-	"math"
 	"time"
 
 	"github.com/holdover-web/holdover/core"
@@ -17,6 +16,7 @@ import (
 func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error {
 	it, id := s.subject(key), nonce()
 	if s.createPlainly(ctx, it, &rec, id) {
+		s.known.noteWrite(it.data, 1, id)
 		return nil
 	}
 	var ends int64
@@ -32,15 +32,15 @@ func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error
 	if err != nil {
 		return err
 	}
+	s.known.noteWrite(it.data, 1, id)
 	if parts, ok := reply.([]any); ok && len(parts) == 2 {
 		now, _ := parts[0].(int64)
 		left, _ := parts[1].(int64)
 		at := micros(uint64(now))
 		s.clocks.note(it.slot, at)
-		if left < 0 {
-			left = math.MaxInt32
+		if left >= 0 { // an index that is kept for good may be another one the next time
+			it.keptFor(at.Add(time.Duration(left) * time.Millisecond))
 		}
-		it.keptFor(at.Add(time.Duration(left) * time.Millisecond))
 	}
 	return nil
 }
@@ -73,13 +73,18 @@ func (s *Store) createPlainly(ctx context.Context, it subject, rec *core.Record,
 		{name: "MULTI"},
 		{"SET", []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
 		{"ZADD", []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
+		{"PTTL", []any{it.index}},
 		{name: "EXEC"},
 	}, enough, nil)
 	if err != nil {
 		return false
 	}
 	done, _ := replies[len(replies)-1].([]any)
-	return len(done) == 2 && done[0] != nil && !refused(done[0]) && !refused(done[1])
+	if len(done) != 3 || done[0] == nil || refused(done[0]) || refused(done[1]) {
+		return false
+	}
+	left, _ := done[2].(int64)
+	return left > 0 // an index that was gone has no time to live now: the script gives it one
 }
 
 // encode writes a new session.

@@ -2,8 +2,10 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
@@ -52,14 +54,48 @@ func timedOut(ctx context.Context, addr string) error {
 // transient reports whether the server refused a command for a reason that passes, and whether its
 // address has to be found anew.
 func transient(err redis.Error) (again, resolve bool) {
-	word, _, _ := strings.Cut(string(err), " ")
+	word, rest, _ := strings.Cut(string(err), " ")
+	if word == "ERR" && (strings.Contains(rest, " -READONLY ") || strings.Contains(rest, " -NOREPLICAS ")) {
+		word = "READONLY" // Redis 6.2 says so of a command in a script
+	}
 	switch word {
-	case "READONLY", "MASTERDOWN":
+	case "READONLY", "MASTERDOWN", "NOREPLICAS":
 		return true, true
 	case "LOADING", "TRYAGAIN", "CLUSTERDOWN", "BUSY":
 		return true, word == "CLUSTERDOWN"
 	}
 	return false, false
+}
+
+// hopeless reports whether a connection could not be made for a reason that trying again does not mend.
+func hopeless(err error) bool {
+	switch e := err.(type) {
+	case nil:
+		return false
+	case redis.Error:
+		word, text, _ := strings.Cut(string(e), " ")
+		if word != "ERR" {
+			return word == "WRONGPASS" || word == "NOAUTH" || word == "NOPERM"
+		}
+		for _, part := range []string{"without any password", "DB index", "cluster support disabled", "unknown command"} {
+			if strings.Contains(text, part) {
+				return true
+			}
+		}
+		return false
+	case *tls.CertificateVerificationError:
+		return true
+	case *net.OpError:
+		return e.Op == "remote error" || hopeless(e.Err) // what the other side says in TLS
+	case interface{ Unwrap() []error }: // of several servers
+		for _, e := range e.Unwrap() {
+			if !hopeless(e) {
+				return false
+			}
+		}
+		return true
+	}
+	return hopeless(errors.Unwrap(err))
 }
 
 // asError turns the replies that the scripts have in common into the errors of the Store contract. absent is what

@@ -23,6 +23,7 @@ type names struct {
 type place struct {
 	start string // of all its keys: the prefix and the hash tag
 	index string // id to expiry
+	arg   any    // index, as an argument of commands
 	ended string // sessions whose end is to be told
 	slot  uint16
 	kept  atomic.Int64 // until when Redis keeps the index at least, as far as is known; Unix milliseconds
@@ -52,7 +53,7 @@ func (n *names) place(manager string, shard uint32) *place {
 	p := at.Load()
 	if p == nil {
 		start := fmt.Sprintf("%s{%s.%02x}:", n.prefix, escape(manager), shard)
-		p = &place{start: start, index: start + "i", ended: start + "e", slot: slotOf(start)}
+		p = &place{start: start, index: start + "i", arg: start + "i", ended: start + "e", slot: slotOf(start)}
 		at.Store(p)
 	}
 	return p

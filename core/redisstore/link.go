@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -23,9 +22,12 @@ type link struct {
 	slots   chan struct{} // has room for as many calls as may be pending
 	queue   chan *call    // in the order in which they were sent; never fuller than slots
 
-	mu       sync.Mutex // protects sending and the following fields
-	flushing bool       // somebody is about to flush
+	mu       sync.Mutex // protects sending and the following fields; never held while the network is waited for
+	unsent   bool       // something was sent that was not flushed
+	flushing bool       // somebody is about to flush, or does
 	broken   error      // nothing can be sent any more
+
+	flushers sync.WaitGroup
 
 	born     time.Time
 	progress atomic.Int64 // when a reply last came, or a call was sent while none was pending; since born
@@ -73,48 +75,45 @@ func newLink(addr string, conn redis.Conn, w *wire, maxPending int, timeout time
 // come later still, or never, late is called unless it is nil. An error that is no redis.Error is a
 // *failure.
 func (l *link) do(ctx context.Context, cmd string, args []any, patience time.Duration, late func()) (any, error) {
-	if err := l.room(ctx); err != nil {
-		return nil, &failure{err: err}
-	}
 	c := calls.Get().(*call)
-	if err := l.send(c, cmd, args, nil); err != nil {
-		<-l.slots
-		calls.Put(c)
-		return nil, &failure{err: err}
-	}
-	if err := l.await(ctx, c, patience, late); err != nil {
+	if err := l.exchange(ctx, c, command{cmd, args}, nil, patience, late); err != nil {
 		return nil, err
 	}
 	reply, err := c.reply, c.err
-	c.reply, c.err = nil, nil
-	c.state.Store(pending)
-	calls.Put(c)
+	c.reuse()
 	return reply, err
 }
 
-// all sends several commands in one go, with no other in between, and returns their replies, some of
+// all sends two or more commands in one go, with no other in between, and returns their replies, some of
 // which may be a redis.Error. The error is a *failure. For patience and late see do.
 func (l *link) all(ctx context.Context, commands []command, patience time.Duration, late func()) ([]any, error) {
-	if len(commands) == 0 {
-		return nil, nil
-	}
-	if err := l.room(ctx); err != nil {
-		return nil, &failure{err: err}
-	}
-	c := &call{more: len(commands) - 1, done: make(chan struct{}, 1)}
-	if err := l.send(c, commands[0].name, commands[0].args, commands[1:]); err != nil {
-		<-l.slots
-		return nil, &failure{err: err}
-	}
-	if err := l.await(ctx, c, patience, late); err != nil {
+	c := calls.Get().(*call)
+	c.more = len(commands) - 1
+	if err := l.exchange(ctx, c, commands[0], commands[1:], patience, late); err != nil {
 		return nil, err
 	}
-	if c.replies == nil && c.err == nil { // of one command
-		c.replies = []any{c.reply}
-	} else if _, ok := errors.AsType[redis.Error](c.err); ok {
-		c.replies, c.err = []any{c.err}, nil
+	replies, err := c.replies, c.err
+	c.reuse()
+	return replies, err
+}
+
+// exchange sends commands and waits until the call is finished. After an error the call may still be in use.
+func (l *link) exchange(ctx context.Context, c *call, first command, more []command, patience time.Duration, late func()) error {
+	if err := l.room(ctx); err != nil {
+		return &failure{err: err}
 	}
-	return c.replies, c.err
+	if err := l.send(c, first, more); err != nil {
+		<-l.slots
+		return &failure{err: err}
+	}
+	return l.await(ctx, c, patience, late)
+}
+
+// reuse gives a finished call back.
+func (c *call) reuse() {
+	c.more, c.reply, c.replies, c.err, c.late = 0, nil, nil, nil, nil
+	c.state.Store(pending)
+	calls.Put(c)
 }
 
 // await returns when the call is finished, or abandons it some time after ctx has ended.
@@ -162,9 +161,9 @@ func (l *link) room(ctx context.Context) error {
 	}
 }
 
-// send writes the command. Whoever finds nobody about to flush lets others who are ready write theirs,
-// and flushes for all of them.
-func (l *link) send(c *call, cmd string, args []any, more []command) error {
+// send writes the command to memory. Whoever finds nobody about to flush lets others who are ready write
+// theirs, and flushes for all of them.
+func (l *link) send(c *call, first command, more []command) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken != nil {
@@ -174,13 +173,10 @@ func (l *link) send(c *call, cmd string, args []any, more []command) error {
 		l.progress.Store(int64(time.Since(l.born)))
 	}
 	l.queue <- c
-	if err := l.conn.Send(cmd, args...); err != nil {
-		return nil // the connection is closed, and the reader fails the call
-	}
+	l.unsent = true
+	_ = l.conn.Send(first.name, first.args...) // memory takes everything
 	for _, m := range more {
-		if err := l.conn.Send(m.name, m.args...); err != nil {
-			return nil
-		}
+		_ = l.conn.Send(m.name, m.args...)
 	}
 	if l.flushing {
 		return nil
@@ -189,16 +185,40 @@ func (l *link) send(c *call, cmd string, args []any, more []command) error {
 	l.mu.Unlock()
 	runtime.Gosched()
 	l.mu.Lock()
-	l.flushing = false
-	if l.conn.Flush() == nil && l.wire.drain() != nil {
-		l.conn.Close()
+	l.flush()
+	if l.flushing = l.unsent && l.broken == nil; l.flushing { // more came meanwhile, which is not this caller's to wait for
+		l.flushers.Go(l.flushRest)
 	}
 	return nil
+}
+
+func (l *link) flushRest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.unsent && l.broken == nil {
+		l.flush()
+	}
+	l.flushing = false
+}
+
+// flush sends what is in memory. The caller holds mu and has set flushing; mu is free meanwhile.
+func (l *link) flush() {
+	l.unsent = false
+	_ = l.conn.Flush()
+	b := l.wire.take()
+	l.mu.Unlock()
+	err := l.wire.deliver(b)
+	l.mu.Lock()
+	l.wire.giveBack(b)
+	if err != nil {
+		l.wire.Close() // the reader fails the calls
+	}
 }
 
 // read hands out replies until the connection breaks, and then fails whoever waits.
 func (l *link) read() {
 	defer close(l.done)
+	defer l.flushers.Wait()
 	for {
 		reply, err := l.receive()
 		if err != nil && !isReply(err) {

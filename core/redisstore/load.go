@@ -3,9 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdover-web/holdover/core"
@@ -18,7 +16,7 @@ import (
 // again by the script.
 func (s *Store) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (core.Record, error) {
 	it := s.subject(key)
-	if opt.Touch == core.NoTouch || opt.Touch > 0 && s.seen.before(it.data, time.Since(s.born)) {
+	if opt.Touch == core.NoTouch || opt.Touch > 0 && s.known.touched(it.data, time.Since(s.born)) {
 		if rec, err, known := s.read(ctx, it, opt); known {
 			return rec, err
 		}
@@ -40,7 +38,7 @@ func (s *Store) loadTouching(ctx context.Context, it subject, touch time.Duratio
 		every = touch.Microseconds()
 	}
 	return s.ask(ctx, it, request{script: loadScript, args: func(bool) []any {
-		return []any{nil, 2, it.data, it.index, it.key.ID, s.grace, every}
+		return []any{nil, 2, it.data, it.arg, it.key.ID, s.grace, every}
 	}}, absent)
 }
 
@@ -72,6 +70,7 @@ func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec
 		return rec, nil, false
 	}
 	s.clocks.note(it.slot, opt.Now)
+	s.known.noteWrite(it.data, rec.Version, lastNonce(stored))
 	s.notice(it, &rec, opt, opt.Now)
 	return rec, nil, true
 }
@@ -99,7 +98,7 @@ func (s *Store) notice(it subject, rec *core.Record, opt core.LoadOptions, now t
 	if since := now.Sub(rec.Accessed); since > 0 && since < every {
 		every -= since
 	}
-	s.seen.note(it.data, time.Since(s.born)+every)
+	s.known.noteTouch(it.data, time.Since(s.born)+every)
 }
 
 // record decodes a stored session, or sets it aside.
@@ -112,30 +111,6 @@ func (s *Store) record(ctx context.Context, it subject, reply any) (core.Record,
 	if reason != "" {
 		return core.Record{}, s.setAside(ctx, it, reason)
 	}
+	s.known.noteWrite(it.data, rec.Version, lastNonce(stored))
 	return rec, nil
-}
-
-// recent remembers of the sessions used last when their last access will have to be moved. Where two
-// share a place the later one has it.
-type recent struct {
-	at [1 << 13]struct {
-		name atomic.Uint64 // hash of the key
-		due  atomic.Int64  // since the store was opened
-	}
-}
-
-var seed = maphash.MakeSeed()
-
-func (r *recent) note(key string, due time.Duration) {
-	h := maphash.String(seed, key)
-	at := &r.at[h%uint64(len(r.at))]
-	at.name.Store(h)
-	at.due.Store(int64(due))
-}
-
-// before reports whether now is known to be before the key is due.
-func (r *recent) before(key string, now time.Duration) bool {
-	h := maphash.String(seed, key)
-	at := &r.at[h%uint64(len(r.at))]
-	return at.name.Load() == h && int64(now) < at.due.Load()
 }

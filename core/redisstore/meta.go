@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -16,16 +15,22 @@ const format = 1
 func (s *Store) checkFormat(ctx context.Context) error {
 	key := s.cfg.Prefix + "meta"
 	reply, err := redis.Ints(s.run(ctx, slotOf(key), request{script: metaScript, args: func(bool) []any {
-		return []any{nil, 1, key, format, s.cfg.Shards}
+		return []any{nil, 1, key, format, s.cfg.Shards, s.cfg.Prefix + "wake:"}
 	}}))
-	if e, ok := errors.AsType[redis.Error](err); ok && strings.Contains(string(e), "unknown command") {
-		return fmt.Errorf("redisstore: Redis 6.2 or later with scripts is needed: %w", err)
+	if isReply(err) {
+		switch text := err.Error(); {
+		case strings.Contains(text, "unknown command"):
+			return fmt.Errorf("redisstore: Redis 6.2 or later with scripts is needed: %w", err)
+		case strings.Contains(text, "channel"):
+			return fmt.Errorf("redisstore: open: the user needs the channels &%swake:* on which processes wake each other: %w", s.cfg.Prefix, err)
+		}
+		return fmt.Errorf("redisstore: open: the key %s: %w", key, err)
 	}
 	if err != nil {
 		return fmt.Errorf("redisstore: open: %w", err)
 	}
 	switch {
-	case len(reply) != 2:
+	case len(reply) != 2 || reply[0] < 1:
 		return fmt.Errorf("redisstore: open: the key %s makes no sense", key)
 	case reply[0] > format:
 		return fmt.Errorf("redisstore: open: %w: format %d, this program knows %d; upgrade it", ErrNewer, reply[0], format)

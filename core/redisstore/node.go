@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -116,10 +117,16 @@ func (n *node) close() {
 func connect(ctx context.Context, cfg *Config, addr string) (redis.Conn, *wire, error) {
 	raw, err := cfg.dialer()(ctx, "tcp", addr)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, timedOut(ctx, "connecting to "+addr)
+		}
 		return nil, nil, fmt.Errorf("redisstore: %w", err)
 	}
 	if cfg.TLS != nil {
 		if raw, err = handshake(ctx, cfg, addr, raw); err != nil {
+			if ctx.Err() != nil {
+				return nil, nil, timedOut(ctx, "TLS with "+addr)
+			}
 			return nil, nil, fmt.Errorf("redisstore: TLS with %s: %w", addr, err)
 		}
 	}
@@ -191,11 +198,28 @@ func greet(ctx context.Context, cfg *Config, addr string, conn redis.Conn) error
 // handshake ends with ctx, unlike redigo's own.
 func handshake(ctx context.Context, cfg *Config, addr string, raw net.Conn) (net.Conn, error) {
 	conn := tlsClient(cfg, addr, raw)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	err := conn.HandshakeContext(ctx)
+	if err == nil {
+		err = accepted(ctx, conn)
+	}
+	if err != nil {
 		raw.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// accepted waits for a first reply, whatever it is: only after the handshake does a server say that it refuses our
+// certificate, and whoever sends much before reading may not hear it.
+func accepted(ctx context.Context, conn *tls.Conn) error {
+	defer context.AfterFunc(ctx, func() { conn.NetConn().Close() })()
+	_, failed := conn.Write([]byte("*1\r\n$4\r\nPING\r\n"))
+	for b := make([]byte, 1); b[0] != '\n'; {
+		if _, err := conn.Read(b); err != nil {
+			return err
+		}
+	}
+	return failed
 }
 
 // dedicated makes a connection of its own, to any server that messages of all others reach. ctx bounds

@@ -67,6 +67,9 @@ func decode(stored []byte) (rec core.Record, reason string) {
 	return rec, reason
 }
 
+// lastNonce returns the nonce of the last write of what decode can read.
+func lastNonce(stored []byte) [8]byte { return [8]byte(stored[76:]) }
+
 func micros(n uint64) time.Time { return time.UnixMicro(int64(n)).UTC() }
 
 // decodeItems shares the memory of body, which holds all items and nothing else.

@@ -94,22 +94,26 @@ func passes(err error) bool {
 
 // retry goes on after a first attempt that failed for a reason that may pass.
 func (s *Store) retry(ctx context.Context, deadline time.Time, slot uint16, r *request, err error) (any, error) {
+	caller := ctx
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	again := false
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
 		f, broken := errors.AsType[*failure](err)
 		again = again || broken && f.sent
-		if e := ctx.Err(); broken && e != nil && !errors.Is(err, e) {
+		if e := caller.Err(); broken && e != nil && !errors.Is(err, e) {
 			return nil, fmt.Errorf("%w: %w: %w", ErrTimeout, e, err)
 		}
-		if broken && (ctx.Err() != nil || errors.Is(err, ErrTimeout) && f.sent || errors.Is(err, ErrBusy)) || s.closed.Load() {
+		if broken && (hopeless(f) || caller.Err() != nil || errors.Is(err, ErrTimeout) && f.sent || errors.Is(err, ErrBusy)) || s.closed.Load() {
 			return nil, err
 		}
 		if !broken && !passes(err) {
 			return nil, err
 		}
 		if time.Now().Add(pause).After(deadline) {
+			if errors.Is(err, ErrTimeout) {
+				return nil, err
+			}
 			return nil, fmt.Errorf("%w: %w", ErrTimeout, err)
 		}
 		if e := sleep(ctx, pause); e != nil {
@@ -153,13 +157,16 @@ func (s *Store) attempt(ctx context.Context, slot uint16, r *request, again bool
 		reply, err = r.on(ctx, l, args, asking)
 		e, ok := err.(redis.Error)
 		if !ok {
-			if err != nil && ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrBusy) {
 				s.route.doubt(n, err)
 			}
 			return reply, err
 		}
 		word, rest, _ := strings.Cut(string(e), " ")
 		_, addr, _ := strings.Cut(rest, " ")
+		if s.cfg.Mode != Cluster && (word == "MOVED" || word == "ASK") {
+			return nil, fmt.Errorf("redisstore: %s belongs to a Redis Cluster; set Config.Mode, or write redis+cluster: %w", l.addr, e)
+		}
 		switch word {
 		case "MOVED":
 			n, asking = s.route.moved(slot, addr), false

@@ -10,7 +10,9 @@ import (
 // Save applies c in one step and returns the new version. A lost reply does no harm: the save is
 // repeated, and a save that was carried out already is not carried out again.
 func (s *Store) Save(ctx context.Context, key core.Key, c *core.Change) (uint64, error) {
-	it, id, v := s.subject(key), nonce(), valuesOf(c)
+	it, id := s.subject(key), nonce()
+	writer := s.known.writer(it.data, c.Base)
+	v := valuesOf(c, writer != nil)
 	var newIdle any
 	if c.SetIdle {
 		newIdle = idle(c.Idle)
@@ -18,18 +20,19 @@ func (s *Store) Save(ctx context.Context, key core.Key, c *core.Change) (uint64,
 	reply, err := s.ask(ctx, it, request{script: saveScript, args: func(again bool) []any {
 		args := make([]any, 0, 20)
 		if c.Fence != 0 && c.Unlock {
-			args = append(args, nil, 3, it.data, it.index, it.queue(key.ID))
+			args = append(args, nil, 3, it.data, it.arg, it.queue(key.ID))
 		} else {
-			args = append(args, nil, 2, it.data, it.index)
+			args = append(args, nil, 2, it.data, it.arg)
 		}
 		return append(args, key.ID, s.grace, id[:], again, int64(c.Base), int64(c.Version), fenceBytes(c.Fence),
-			reserve.Microseconds(), newIdle, c.MaxSize, v.kind, v.count, v.items, v.changed, v.deleted)
+			reserveArg, newIdle, c.MaxSize, v.kind, v.count, v.items, v.changed, v.deleted, writer)
 	}}, core.ErrGone)
 	if err != nil {
 		return 0, err
 	}
 	switch reply := reply.(type) {
 	case int64:
+		s.known.noteWrite(it.data, uint64(reply), id)
 		return uint64(reply), nil
 	case []any: // conflict
 		rec, err := s.record(ctx, it, reply[1])
@@ -60,13 +63,13 @@ const (
 const smallSession = 8 << 10
 
 // valuesOf sends all of a small session together with the changes, which count only if somebody else has
-// saved meanwhile.
-func valuesOf(c *core.Change) savedValues {
+// saved meanwhile. It does so if Redis can be told for sure what the changes were worked out from.
+func valuesOf(c *core.Change, sure bool) savedValues {
 	if c.Replace {
 		return savedValues{kind: replacement, count: len(c.Set), items: encodeItems(c.Set)}
 	}
 	var v savedValues
-	if whole, ok := c.Whole(); ok && whole.Size() <= smallSession {
+	if whole, ok := c.Whole(); ok && sure && whole.Size() <= smallSession {
 		v = savedValues{kind: wholeOfBase, count: len(whole), items: encodeItems(whole)}
 		if c.Version == c.Base {
 			return v // it is this or a conflict

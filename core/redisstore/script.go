@@ -19,7 +19,7 @@ var luaFiles embed.FS
 // script is what Redis runs as one step.
 type script struct {
 	text string
-	sha  string // the SHA-1 by which Redis knows the text
+	sha  any // the SHA-1 by which Redis knows the text, as an argument of commands
 
 	// patience is how long a call that has been sent goes on waiting for its reply when its context has
 	// ended, so that mostly the caller learns what was done, and nothing is done after it was told.

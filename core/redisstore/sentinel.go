@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -29,7 +31,7 @@ func (s *sentinels) master(ctx context.Context) (string, error) {
 	s.mu.Unlock()
 	var errs []error
 	for i, addr := range addrs {
-		master, err := s.ask(ctx, addr)
+		master, err := s.ask(ctx, addr, s.cfg.DialTimeout/time.Duration(len(addrs)+1))
 		if err == nil {
 			s.prefer(addrs[i])
 			return master, nil
@@ -42,9 +44,10 @@ func (s *sentinels) master(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("redisstore: no Sentinel knows the master %s: %w", s.cfg.MasterName, errors.Join(errs...))
 }
 
-// ask bounds the time for one Sentinel, so that one that is down leaves time for the others.
-func (s *sentinels) ask(ctx context.Context, addr string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.DialTimeout/2)
+// ask bounds the time for one Sentinel, so that those that are down leave time for the others, and for
+// connecting to the master.
+func (s *sentinels) ask(ctx context.Context, addr string, limit time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cfg := *s.cfg
 	cfg.Username, cfg.Password, cfg.DB = cfg.SentinelUsername, cfg.SentinelPassword, 0
@@ -55,6 +58,12 @@ func (s *sentinels) ask(ctx context.Context, addr string) (string, error) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	at, err := redis.Strings(conn.Do("SENTINEL", "get-master-addr-by-name", s.cfg.MasterName))
+	if errors.Is(err, redis.ErrNil) {
+		return "", errors.New("it does not watch that one")
+	}
+	if isReply(err) && strings.Contains(err.Error(), "unknown command") {
+		return "", fmt.Errorf("it is no Sentinel: %w", err)
+	}
 	if err != nil {
 		return "", err
 	}

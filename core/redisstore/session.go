@@ -30,7 +30,10 @@ func (s *Store) subject(key core.Key) subject {
 func (s *Store) ask(ctx context.Context, it subject, r request, absent error) (any, error) {
 	reply, err := s.run(ctx, it.slot, r)
 	if e, ok := err.(redis.Error); ok && isWrongType(e) {
-		return nil, s.setAside(ctx, it, "it is no string")
+		if aside := s.setAside(ctx, it, "it is no string"); errors.Is(aside, core.ErrCorrupt) {
+			return nil, aside
+		}
+		return nil, s.explain(err) // it is another key, or was one
 	}
 	if err != nil {
 		return nil, s.explain(err)
@@ -41,7 +44,7 @@ func (s *Store) ask(ctx context.Context, it subject, r request, absent error) (a
 	}
 	err = asError(said, it.key, absent)
 	if errors.Is(err, errBad) {
-		return nil, s.setAside(ctx, it, "it does not begin as a session does")
+		return nil, s.setAside(ctx, it, "it is not put together as a session is")
 	}
 	return reply, err
 }

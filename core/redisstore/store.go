@@ -20,18 +20,20 @@ type Store struct {
 	cfg     Config
 	names   names
 	route   router
-	grace   int64         // Config.Grace in milliseconds
+	grace   any           // Config.Grace in milliseconds, as an argument of commands
 	claim   time.Duration // see claimTime
 	wakeups *wakeups
 	evicted evictions
 	born    time.Time
-	seen    recent
+	known   known
 	clocks  clocks
 
 	closed atomic.Bool
 	ending context.Context // ends with the store
 	end    context.CancelFunc
-	work   sync.WaitGroup // what goes on after a call has returned
+
+	mu   sync.RWMutex   // held for reading while work is added, for writing to end
+	work sync.WaitGroup // what goes on after a call has returned
 }
 
 // Open connects to Redis and returns a store. It refuses a Redis whose sessions were stored with other Shards, and
@@ -64,7 +66,9 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	s.mu.Lock()
 	s.end()
+	s.mu.Unlock()
 	s.wakeups.close()
 	s.work.Wait()
 	s.route.close()

@@ -24,29 +24,39 @@ const (
 // Sweep removes the manager's expired sessions and calls ended for each. The data is kept until ended
 // has returned: if the process dies before, another sweep tells the end, so that it is told at least
 // once. Sessions that Redis itself has evicted have no data any more; they are told to those who registered with OnEvict.
+//
+// A shard that Redis refuses to sweep does not keep the others from being swept.
 func (s *Store) Sweep(ctx context.Context, manager string, _ time.Time, ended func(id string, rec core.Record)) error {
+	var refused error
 	for shard := range s.names.shards {
-		for more := true; more; {
+		for next := 1; next > 0; {
 			var err error
-			if more, err = s.sweepShard(ctx, manager, shard, ended); err != nil {
+			next, err = s.sweepShard(ctx, manager, shard, next-1, ended)
+			if err != nil && !isReply(err) {
 				return fmt.Errorf("redisstore: sweep: %w", s.explain(err))
+			}
+			if err != nil {
+				refused = fmt.Errorf("redisstore: sweep: %w", s.explain(err))
+				break
 			}
 		}
 	}
-	return nil
+	return refused
 }
 
-func (s *Store) sweepShard(ctx context.Context, manager string, shard uint32, ended func(id string, rec core.Record)) (more bool, err error) {
+// sweepShard sweeps some sessions of a shard, after passing over so many that are due. next is 0 when there
+// are no more, else one more than how many are to be passed over next.
+func (s *Store) sweepShard(ctx context.Context, manager string, shard uint32, pass int, ended func(id string, rec core.Record)) (next int, err error) {
 	place := s.names.place(manager, shard)
 	reply, err := s.run(ctx, place.slot, request{script: sweepScript, args: func(bool) []any {
-		return []any{nil, 2, place.index, place.ended, place.data(""), sweepBatch, s.claim.Microseconds(), s.grace}
+		return []any{nil, 2, place.index, place.ended, place.data(""), sweepBatch, s.claim.Microseconds(), s.grace, pass}
 	}})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	b, err := parseBatch(reply)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	for _, id := range b.lost {
 		s.evicted.tell(manager, id)
@@ -55,12 +65,12 @@ func (s *Store) sweepShard(ctx context.Context, manager string, shard uint32, en
 	if e := s.told(place, told, b.members[len(told):]); err == nil {
 		err = e
 	}
-	return b.more, err
+	return b.next, err
 }
 
 // batch is the reply of the sweep script.
 type batch struct {
-	more    bool
+	next    int
 	lost    []string
 	members []member
 }
@@ -79,11 +89,9 @@ func parseBatch(reply any) (batch, error) {
 	if err != nil || len(parts) < 2 || len(parts)%2 != 0 {
 		return b, fmt.Errorf("reply of %d parts: %w", len(parts), err)
 	}
-	more, err := redis.Int(parts[0], nil)
-	if err != nil {
+	if b.next, err = redis.Int(parts[0], nil); err != nil {
 		return b, err
 	}
-	b.more = more != 0
 	if b.lost, err = redis.Strings(parts[1], nil); err != nil {
 		return b, err
 	}

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -191,7 +193,8 @@ func (p *urlParser) path() {
 func (p *urlParser) settings() {
 	cfg := &p.cfg
 	var ca, cert, key, serverName string
-	for name, values := range p.query {
+	for _, name := range slices.Sorted(maps.Keys(p.query)) {
+		values := p.query[name]
 		value := values[len(values)-1] // the last one counts, as everywhere in a query
 		switch name {
 		case "prefix":

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -167,11 +168,17 @@ func (s *Store) WaitLock(ctx context.Context, key core.Key, limit time.Duration)
 		return err
 	}
 	t, woken := s.wakeups.ticketFor(key)
-	reply, err := s.run(ctx, it.slot, request{script: waitScript, args: func(bool) []any {
+	var gaveUp atomic.Bool
+	late := func() { // it may have come to Redis, on another connection, after what giveUp sent
+		if gaveUp.Load() {
+			s.letGo(key, t.fence)
+		}
+	}
+	reply, err := s.run(ctx, it.slot, request{script: waitScript, late: late, args: func(bool) []any {
 		return []any{nil, 2, it.data, it.queue(key.ID), t.fence[:], s.wakeups.entry(t.fence), queueTime.Milliseconds()}
 	}})
 	if err != nil {
-		s.giveUp(key, t)
+		s.giveUp(key, t, &gaveUp)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -187,14 +194,14 @@ func (s *Store) WaitLock(ctx context.Context, key core.Key, limit time.Duration)
 	case <-s.ending.Done():
 		return core.ErrClosed
 	case <-ctx.Done():
-		s.giveUp(key, t)
+		s.giveUp(key, t, &gaveUp)
 		return ctx.Err()
 	}
 	return nil
 }
 
-// giveUp leaves the line.
-func (s *Store) giveUp(key core.Key, t ticket) {
+// giveUp leaves the line. It sets done, before it says so to Redis, unless the ticket is another's by now.
+func (s *Store) giveUp(key core.Key, t ticket, done *atomic.Bool) {
 	w := s.wakeups
 	w.mu.Lock()
 	held, ok := w.tickets[key]
@@ -205,6 +212,7 @@ func (s *Store) giveUp(key core.Key, t ticket) {
 	}
 	w.mu.Unlock()
 	if ok {
+		done.Store(true)
 		s.letGo(key, t.fence)
 	}
 }

@@ -6,45 +6,57 @@ import (
 	"time"
 )
 
-// wire is a connection with buffers large enough for a burst of calls. redigo has small ones of its
-// own, on top of these.
+// wire is a connection that reads in large pieces, and can hold back what is written so that it leaves
+// in one.
 type wire struct {
 	net.Conn
-	r    *bufio.Reader
-	w    *bufio.Writer
-	hold bool // what is written stays in the buffer until drain
+	timeout time.Duration // of each write
+	in      *bufio.Reader
+	hold    bool   // what is written is held back
+	out     []byte // what is
+	spare   []byte // an empty buffer to use next
 }
 
-const burst = 32 << 10
+const (
+	burst     = 32 << 10 // how much is read at once
+	keptSpare = 64 << 10 // larger buffers are not kept
+)
 
-func newWire(conn net.Conn, writeTimeout time.Duration) *wire {
-	return &wire{Conn: conn, r: bufio.NewReaderSize(conn, burst), w: bufio.NewWriterSize(&hurried{conn, writeTimeout}, burst)}
+func newWire(conn net.Conn, timeout time.Duration) *wire {
+	return &wire{Conn: conn, timeout: timeout, in: bufio.NewReaderSize(conn, burst)}
 }
 
 // Read reads from the buffer.
-func (w *wire) Read(p []byte) (int, error) { return w.r.Read(p) }
+func (w *wire) Read(p []byte) (int, error) { return w.in.Read(p) }
 
-// Write writes to the buffer, and unless it is held back, to the connection.
+// Write sends p, or holds it back.
 func (w *wire) Write(p []byte) (int, error) {
-	n, err := w.w.Write(p)
-	if err == nil && !w.hold {
-		err = w.w.Flush()
+	if w.hold {
+		w.out = append(w.out, p...)
+		return len(p), nil
 	}
-	return n, err
+	return len(p), w.deliver(p)
 }
 
-// drain sends what is in the buffer.
-func (w *wire) drain() error { return w.w.Flush() }
-
-// hurried bounds each write.
-type hurried struct {
-	conn    net.Conn
-	timeout time.Duration
+// take returns what was held back and makes room for more.
+func (w *wire) take() []byte {
+	b := w.out
+	w.out, w.spare = w.spare, nil
+	return b
 }
 
-func (h *hurried) Write(p []byte) (int, error) {
-	if err := h.conn.SetWriteDeadline(time.Now().Add(h.timeout)); err != nil {
-		return 0, err
+// deliver sends b within the time that there is for it.
+func (w *wire) deliver(b []byte) error {
+	if err := w.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
+		return err
 	}
-	return h.conn.Write(p)
+	_, err := w.Conn.Write(b)
+	return err
+}
+
+// giveBack lets b, which take returned, be used again.
+func (w *wire) giveBack(b []byte) {
+	if cap(b) <= keptSpare {
+		w.spare = b[:0]
+	}
 }

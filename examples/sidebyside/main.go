@@ -6,6 +6,8 @@
 //
 //	go run ./examples/sidebyside [-addr 127.0.0.1:8080] [-store URL]
 //
+// With a Redis at hand, several of them share their sessions: -store redis://127.0.0.1:6379/0.
+//
 // Or try it from a second terminal. Sign in at the desk, and be counted:
 //
 //	$ curl -s -c jar -d user=ada -d password=engine -d _action_login=1 -o /dev/null -w '%{http_code}\n' \
@@ -43,8 +45,9 @@ import (
 	"syscall"
 
 	"github.com/holdover-web/holdover/core"
-	_ "github.com/holdover-web/holdover/core/filestore" // file:
-	_ "github.com/holdover-web/holdover/core/memstore"  // memory:
+	_ "github.com/holdover-web/holdover/core/filestore"  // file:
+	_ "github.com/holdover-web/holdover/core/memstore"   // memory:
+	_ "github.com/holdover-web/holdover/core/redisstore" // redis: and its kin
 )
 
 func main() {
@@ -112,7 +115,7 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	flags.StringVar(&opts.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 picks a free one")
-	flags.StringVar(&opts.store, "store", "", "where sessions are kept: memory: or file:DIR (default a folder in your cache)")
+	flags.StringVar(&opts.store, "store", "", "where sessions are kept: memory:, file:DIR or redis://HOST:PORT/DB (default a folder in your cache)")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/program"
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/visitor"
+	"github.com/holdover-web/holdover/internal/redistest"
 )
 
 const folder = "examples/sidebyside"
@@ -56,6 +57,12 @@ func TestCommandLine(t *testing.T) {
 		{"store without scheme", []string{"-addr", free, "-store", "sessions"}, 1, "file:DIR"},
 		{"store below a file", []string{"-addr", free, "-store", "file:" + filepath.Join(foreign, "letter.txt")}, 1, "letter.txt"},
 		{"folder of something else", []string{"-addr", free, "-store", "file:" + foreign}, 1, foreign},
+		{"Redis that is down", []string{"-addr", free, "-store", "redis://ada:hunter2@" + unused(t) + "/0?timeout=200ms"}, 1, "connection refused"},
+		{"Redis without that host", []string{"-addr", free, "-store", "redis://ada:hunter2@redis.invalid/0?timeout=2s"}, 1, "redis.invalid"},
+		{"Redis that is no Redis", []string{"-addr", free, "-store", "redis://:hunter2@" + noRedis(t) + "/0?timeout=500ms"}, 1, "redisstore: "},
+		{"Redis with an odd database", []string{"-addr", free, "-store", "redis://ada:hunter2@127.0.0.1:6379/first"}, 1, `the database is "first"`},
+		{"Redis with odd settings", []string{"-addr", free, "-store", "redis://ada:hunter2@127.0.0.1:6379/0?pool=5&shards=many"}, 1, "; redisstore: "},
+		{"Redis with an odd password", []string{"-addr", free, "-store", "redis://ada:hunter2/@127.0.0.1:6379"}, 1, "escape special characters"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -69,6 +76,9 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("on standard output: %s", &stdout)
 			}
 			line, rest, _ := strings.Cut(stderr.String(), "\n")
+			if strings.Contains(line, "hunter2") {
+				t.Errorf("it shows the password: %s", line)
+			}
 			if !strings.HasPrefix(line, "sidebyside: ") || !strings.Contains(line, tt.text) || rest != "" {
 				t.Errorf("on standard error:\n%s\nwant one line with %q", &stderr, tt.text)
 			}
@@ -123,9 +133,14 @@ func TestSessionsSurviveARestart(t *testing.T) {
 	expectVisits(t, v.At(start(t, bin, store).URL), "You have been here 2 times.")
 }
 
-// Two processes on one folder have the same sessions, and wait for each other.
+// Two processes on one folder, or on one Redis, have the same sessions, and wait for each other.
 func TestTwoProcesses(t *testing.T) {
-	bin, store := program.Build(t, folder), "file:"+t.TempDir()
+	bin := program.Build(t, folder)
+	t.Run("folder", func(t *testing.T) { shareSessions(t, bin, "file:"+t.TempDir()) })
+	t.Run("Redis", func(t *testing.T) { shareSessions(t, bin, redistest.Start(t).URL()+"/0") })
+}
+
+func shareSessions(t *testing.T, bin, store string) {
 	a := visitor.New(t, start(t, bin, store).URL)
 	b := a.At(start(t, bin, store).URL)
 	signIn(t, a)

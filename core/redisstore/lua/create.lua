@@ -15,8 +15,11 @@ local session = struct.pack('>c4I8I8I8I8I8c16I4I4I8c8', SESSION, 1, now - ARGV[4
 if not redis.call('SET', KEYS[1], session, 'NX') then
   local refused, there = vacate(KEYS[1], KEYS[2], ARGV[1], KEYS[3], now)
   if refused then
-    if there and written(there, ARGV[3]) then return { now, 0 } end -- by an attempt whose reply was lost
-    return refused
+    if not there or not written(there, ARGV[3]) then return refused end
+    -- By an attempt whose reply was lost, or by plain commands, which do not see to the index.
+    local _, _, accessed, idle, ends = struct.unpack(FIELDS, there, 5)
+    schedule(KEYS[1], KEYS[2], ARGV[1], expiry(accessed, idle, ends), tonumber(ARGV[2]), now)
+    return { now, redis.call('PTTL', KEYS[2]) }
   end
   redis.call('SET', KEYS[1], session)
 end

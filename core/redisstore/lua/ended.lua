@@ -6,8 +6,8 @@ local function retire(data, index, id, ended, now)
     now = now + 1
     member = struct.pack('>I8', now) .. id
   end
+  redis.call('ZADD', ended, 0, member) -- first, since it fails without memory
   redis.call('RENAME', data, ended .. ':' .. member)
-  redis.call('ZADD', ended, 0, member)
   redis.call('ZREM', index, id)
   local left = redis.call('PTTL', ended .. ':' .. member)
   if left > redis.call('PTTL', ended) then redis.call('PEXPIRE', ended, left + 60000) end

@@ -1,7 +1,7 @@
 -- merge writes the changed items over the stored ones and leaves the deleted names out; what is new goes
--- to the end. It returns all items and their number.
+-- to the end. It returns all items and their number, or nil if what is stored is found to be damaged.
 local function merge(stored, count, items, deleted)
-  local change, names, left, pos = {}, {}, 0, 1
+  local change, names, left, pos, had = {}, {}, 0, 1, count
   while pos <= #items do
     local n, d = struct.unpack('>I4I4', items, pos)
     local name = string.sub(items, pos + 8, pos + 7 + n)
@@ -17,9 +17,9 @@ local function merge(stored, count, items, deleted)
     left = left + 1
     pos = pos + 4 + n
   end
-  local out, from = {}, HEAD + 1
+  local out, from, seen, last = {}, HEAD + 1, 0, #stored - 7
   pos = HEAD + 1
-  while left > 0 and pos <= #stored do
+  while left > 0 and pos <= last do
     local n, d = struct.unpack('>I4I4', stored, pos)
     local name, stop = string.sub(stored, pos + 8, pos + 7 + n), pos + 8 + n + d
     local item = change[name]
@@ -31,7 +31,9 @@ local function merge(stored, count, items, deleted)
       from = stop
     end
     pos = stop
+    seen = seen + 1
   end
+  if left > 0 and (pos ~= #stored + 1 or seen ~= had) or pos > #stored + 1 then return nil end
   out[#out + 1] = string.sub(stored, from)
   for _, name in ipairs(names) do
     if change[name] then

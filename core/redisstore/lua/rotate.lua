@@ -13,8 +13,8 @@ local stored = redis.call('GETRANGE', KEYS[1], 0, HEAD - 1)
 if ARGV[4] ~= '' and ARGV[4] ~= fence then return { 'lost' } end
 local taken = vacate(KEYS[5], KEYS[2], ARGV[2], KEYS[3], now)
 if taken then return taken end
+redis.call('SETRANGE', KEYS[1], 76, ring(stored, ARGV[5])) -- first, since it fails without memory
 redis.call('RENAME', KEYS[1], KEYS[5])
-redis.call('SETRANGE', KEYS[5], 76, ring(stored, ARGV[5]))
 redis.call('ZADD', KEYS[2], scheduled > 0 and scheduled or '+inf', ARGV[2])
 redis.call('ZREM', KEYS[2], ARGV[1])
 local forward = tonumber(ARGV[3])

@@ -7,7 +7,8 @@
 --       6 version (only if it is this, 0: any), 7 fence (only under this, empty: any), 8 reserve (µs),
 --       9 idle (ns, empty: as it is), 10 max size (bytes, 0: any),
 --       11 whole (0: there are changes only; 1: the items are all if the version is base; 2: they are all),
---       12 count and 13 items of the whole, 14 changed items, 15 deleted names
+--       12 count and 13 items of the whole, 14 changed items, 15 deleted names,
+--       16 nonce of the write that made base (empty: unknown)
 -- Reply: the new version; or nil: there is no session; or {moved, id}, {lost}, {conflict, session},
 --        {large}, {unknown}, {bad}, {newer}
 local stored = redis.call('GETRANGE', KEYS[1], 0, HEAD - 1)
@@ -18,16 +19,22 @@ if ago then return version - ago end
 local base = tonumber(ARGV[5])
 if ARGV[4] == '1' and (base == 0 or version - base > 6) then return { 'unknown' } end
 if ARGV[7] ~= '' and ARGV[7] ~= fence then return { 'lost' } end
-if ARGV[6] ~= '0' and tonumber(ARGV[6]) ~= version then
+-- After a failover a version may be another than the caller's of the same number.
+local writer = ARGV[16] or ''
+local same = base == version and (writer == '' or writer == string.sub(stored, RING, RING + 7))
+if ARGV[6] ~= '0' and (tonumber(ARGV[6]) ~= version or base == version and not same) then
   return { 'conflict', redis.call('GET', KEYS[1]) }
 end
 
 local items = ARGV[13]
-if ARGV[11] == '2' or ARGV[11] == '1' and base == version then
+if ARGV[11] == '2' or ARGV[11] == '1' and same then
   count = tonumber(ARGV[12])
 else
 -- include: merge
-  items, count = merge(redis.call('GET', KEYS[1]), count, ARGV[14], ARGV[15])
+  local whole = redis.call('GET', KEYS[1])
+  items = nil
+  if #whole - HEAD == size then items, count = merge(whole, count, ARGV[14], ARGV[15]) end
+  if not items then return { 'bad' } end
 end
 if ARGV[10] ~= '0' and #items - 8 * count > tonumber(ARGV[10]) then return { 'large' } end
 

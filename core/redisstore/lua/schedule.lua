@@ -17,9 +17,14 @@ local function schedule(data, index, id, expires, grace, now)
   end
   local last = math.ceil(expires / 1000) + grace
   redis.call('PEXPIREAT', data, last)
-  local added = redis.call('ZADD', index, expires, id)
+  redis.call('ZADD', index, expires, id)
   local left, want = redis.call('PTTL', index), last - math.floor(now / 1000)
-  if left >= 0 and left < want or left == -1 and added == 1 and redis.call('ZCARD', index) == 1 then
+  if left == -1 then -- it is new, or has a session that never expires
+    local longest = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2]
+    if longest == 'inf' then return end
+    left, want = 0, math.max(want, math.ceil((longest - now) / 1000) + grace)
+  end
+  if left < want then
     redis.call('PEXPIRE', index, math.ceil(want * 1.5))
   end
 end

@@ -1,14 +1,14 @@
 -- include: head
 -- include: ended
 -- KEYS: index, ended
--- ARGV: start of the data keys, how many at most, claim (µs), grace (ms)
--- Reply: {more, lost ids, member, session, member, session, ...}. more is 1 when there may be more. The
+-- ARGV: start of the data keys, how many at most, claim (µs), grace (ms), how many due entries to pass over
+-- Reply: {next, lost ids, member, session, member, session, ...}. next is 0 when there is no more, else one
+-- more than how many entries are to be passed over next: those of a later version stay. The
 -- members are the caller's to tell until the claim runs out. A member without data has nil for its session.
 local index, ended = KEYS[1], KEYS[2]
 local most, now = tonumber(ARGV[2]), clock()
-local more, lost = 0, {}
-local due = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, most)
-if #due == most then more = 1 end
+local passed, lost = tonumber(ARGV[5]), {}
+local due = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', passed, most)
 for _, id in ipairs(due) do
   local data = ARGV[1] .. id
   local stored = redis.pcall('GETRANGE', data, 0, HEAD - 1)
@@ -21,6 +21,8 @@ for _, id in ipairs(due) do
       redis.call('ZADD', index, expires > 0 and expires or '+inf', id)
       redis.call('SETRANGE', data, 68, struct.pack('>I8', expires))
     end
+  elseif type(stored) == 'string' and newer(string.sub(stored, 1, 4)) then
+    passed = passed + 1
   else
     redis.call('ZREM', index, id)
     if stored == '' then lost[#lost + 1] = id end -- what can not be read is set aside by whoever loads it
@@ -31,9 +33,9 @@ if redis.call('PTTL', index) == -1 then
   local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2]
   if last ~= 'inf' then redis.call('PEXPIREAT', index, math.ceil(last / 1000) + ARGV[4]) end
 end
-local reply = { more, lost }
+local reply = { #due == most and passed + 1 or 0, lost }
 local untold = redis.call('ZRANGEBYSCORE', ended, '-inf', now, 'LIMIT', 0, most)
-if #untold == most then reply[1] = 1 end
+if #untold == most then reply[1] = passed + 1 end
 for _, member in ipairs(untold) do
   redis.call('ZADD', ended, now + ARGV[3], member)
   reply[#reply + 1] = member

@@ -1,0 +1,101 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/holdover-web/holdover/core"
+)
+
+// ScriptSHA returns the name by which Redis knows a script.
+func ScriptSHA(name string) string {
+	sum := sha1.Sum([]byte(luaFile(name)))
+	return hex.EncodeToString(sum[:])
+}
+
+// SetClaim changes for how long what a sweeper has taken out is its own to tell. No sweep may be running.
+func SetClaim(s *Store, claim time.Duration) { s.claim = claim }
+
+// WithDefaults returns the config with its defaults filled in.
+func WithDefaults(cfg Config) Config { return cfg.withDefaults() }
+
+// Validate returns what is wrong with the config.
+func Validate(cfg Config) error {
+	cfg = cfg.withDefaults()
+	return cfg.validate()
+}
+
+// SlotOf, Escape, Decode and EncodeItems are for tests of their own.
+var (
+	SlotOf      = slotOf
+	Escape      = escape
+	Decode      = decode
+	EncodeItems = encodeItems
+)
+
+// PlaceOf returns what the keys of a manager's shard begin with, and its slot.
+func PlaceOf(prefix, manager string, shard, shards uint32) (start string, slot uint16) {
+	p := (&names{prefix: prefix, shards: shards}).place(manager, shard)
+	return p.start, p.slot
+}
+
+// ParseRange returns what an entry of CLUSTER SLOTS says, asked of a node at host.
+func ParseRange(reply any, host string) (first, last int, addr string, err error) {
+	r, err := parseRange(reply, host)
+	return r.first, r.last, r.addr, err
+}
+
+// ScriptTexts returns the text of each script as Redis gets it.
+func ScriptTexts() []string {
+	var texts []string
+	for _, s := range scripts {
+		texts = append(texts, s.text)
+	}
+	return texts
+}
+
+// ForgetClock makes the store forget what Redis's clock said.
+func ForgetClock(s *Store) {
+	for i := range s.clocks.bySlot {
+		s.clocks.bySlot[i].Store(nil)
+	}
+}
+
+// DataKey returns the key in Redis under which a session is stored, and IndexKey that of its shard's index.
+func DataKey(s *Store, key core.Key) string  { return s.subject(key).data }
+func IndexKey(s *Store, key core.Key) string { return s.subject(key).index }
+
+// Transient and IsWrongType say what a reply means.
+func Transient(text string) (again, resolve bool) { return transient(redis.Error(text)) }
+func IsWrongType(text string) bool                { return isWrongType(redis.Error(text)) }
+
+// Pending returns how many commands await their reply.
+func Pending(s *Store) int {
+	n := 0
+	for _, node := range s.route.nodes() {
+		for i := range node.lines {
+			if l := node.lines[i].link.Load(); l != nil {
+				n += int(l.waiting.Load())
+			}
+		}
+	}
+	return n
+}
+
+// InLine returns how many processes wait for the session's lock.
+func InLine(ctx context.Context, s *Store, key core.Key) (int, error) {
+	it := s.subject(key)
+	n, err := s.route.node(ctx, it.slot)
+	if err != nil {
+		return 0, err
+	}
+	l, err := n.link(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return redis.Int(l.do(ctx, "LLEN", []any{it.queue(key.ID)}, 0, nil))
+}

@@ -1,0 +1,69 @@
+package redisstore
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// known is what this process remembers of the sessions it used last. It is never needed: what is
+// forgotten costs Redis some work.
+type known struct {
+	parts [64]struct {
+		mu    sync.Mutex // protects the following field
+		facts [128]fact
+	}
+}
+
+// fact is about one session. Where two would share a place, the later one has it.
+type fact struct {
+	name    uint64        // hash of its key
+	due     time.Duration // when its last access is to be moved, since the store was opened
+	version uint64
+	nonce   [8]byte // of the write that made the version
+}
+
+var seed = maphash.MakeSeed()
+
+// of calls fn with the place of a session's fact, which may hold another's.
+func (k *known) of(key string, fn func(f *fact, name uint64)) {
+	name := maphash.String(seed, key)
+	part := &k.parts[name%uint64(len(k.parts))]
+	part.mu.Lock()
+	defer part.mu.Unlock()
+	fn(&part.facts[name/uint64(len(k.parts))%uint64(len(part.facts))], name)
+}
+
+func (k *known) note(key string, set func(f *fact)) {
+	k.of(key, func(f *fact, name uint64) {
+		if f.name != name {
+			*f = fact{name: name}
+		}
+		set(f)
+	})
+}
+
+func (k *known) noteTouch(key string, due time.Duration) {
+	k.note(key, func(f *fact) { f.due = due })
+}
+
+func (k *known) noteWrite(key string, version uint64, nonce [8]byte) {
+	k.note(key, func(f *fact) { f.version, f.nonce = version, nonce })
+}
+
+// touched reports whether now is known to be before the last access is to be moved.
+func (k *known) touched(key string, now time.Duration) (yes bool) {
+	k.of(key, func(f *fact, name uint64) { yes = f.name == name && now < f.due })
+	return yes
+}
+
+// writer returns the nonce of the write that made a version, or nil. When a replica takes over that had
+// not heard of the last writes, their versions are given out again; the nonce tells them apart.
+func (k *known) writer(key string, version uint64) (nonce []byte) {
+	k.of(key, func(f *fact, name uint64) {
+		if f.name == name && f.version == version && version != 0 {
+			nonce = append(nonce, f.nonce[:]...)
+		}
+	})
+	return nonce
+}
