@@ -81,10 +81,15 @@ func (bytesBody) Close() error { return nil }
 
 // File returns a body that sends what r holds, and closes r if it is an io.Closer: wsgi.file_wrapper
 // of PEP 3333. Nothing is read before the server asks for blocks. A server that gets it as the final
-// body lets the operating system copy the file where it can.
+// body lets the operating system copy the file where it can. It sends from where r stands to r's end, or until the
+// declared Content-Length is reached: so a range of a file is sent by seeking first. Behind middleware that hands the
+// blocks on it is a body like any other, for which more than the Content-Length is ErrTooLong; limit r there.
 func File(r io.Reader) Body { return &fileBody{r: r} }
 
-type fileBody struct{ r io.Reader }
+type fileBody struct {
+	r    io.Reader
+	then func() error // called after r is closed, or nil; see closing
+}
 
 // blockSize is how much of a file is read at once where it can not be handed to the system.
 const blockSize = 32 << 10
@@ -105,7 +110,10 @@ func (b *fileBody) Blocks() iter.Seq2[[]byte, error] {
 	}
 }
 
-func (b *fileBody) Close() error {
+func (b *fileBody) Close() (err error) {
+	if b.then != nil {
+		defer func() { err = firstError(err, b.then()) }() // also when r's Close panics
+	}
 	if c, ok := b.r.(io.Closer); ok {
 		return c.Close()
 	}

@@ -7,7 +7,7 @@
 //
 // An [Application] is served by [Handler], or mounted on Echo by [EchoMount]. It finds the request in an
 // [Environ], with a function under [SessionKey] that opens the session. Every adapter's application is an
-// Application.
+// Application. Package lint, below this one, reports applications and middleware that break the rules.
 //
 // # When is it saved?
 //
@@ -59,6 +59,24 @@
 //
 // Responses are also different from bare net/http in that headers may be changed until they leave, even after
 // WriteHeader. To be sure of when a trailer begins, flush before you set it.
+//
+// # Several applications
+//
+// A [URLMap] dispatches to applications by host and path, [NewCascade] asks one after the other until one answers,
+// [PerRequest] makes an instance for each request, [Chain] puts [Middleware] around, and [Sessions.Wrap] gives
+// an application its own sessions. All of them are applications again.
+//
+//	what happens                     sessions                 the client gets
+//	-------------------------------  -----------------------  ------------------------------------------------
+//	an application of a cascade      roll back to what they   nothing of it
+//	answers 404, say                 were before it
+//	it has committed, rotated or     that stays               the cookie, if there is a new id
+//	ended its session by itself
+//	it flushes, or outgrows the      the same: nothing is     nothing of it
+//	buffer, under the status 404     committed by that
+//	the commit fails with a          roll back, and open      the answer of the last try
+//	conflict, inside of [Retry]      anew in another try
+//	so do all its tries              roll back                an error page: 409, for a [RetryError]
 //
 // # Cookies
 //

@@ -46,7 +46,11 @@ func serveEcho(s *Sessions, c echo.Context, next echo.HandlerFunc) error {
 	err := next(c)
 	if err != nil && q.resp.Failed() == nil && !q.resp.clientGone(err) {
 		q.undo()
-		if !answerEchoError(c, q, err) {
+		again, shown := q.resp.again(err)
+		if again {
+			return err // to EchoRetry
+		}
+		if err = shown; !answerEchoError(c, q, err) {
 			return err // abort lets go of everything; an outer error handler may answer
 		}
 	}
@@ -118,7 +122,40 @@ func ExistingSession(c echo.Context, opts ...core.OpenOption) (*core.Session, er
 
 func echoError(err error) *echo.HTTPError {
 	code := StatusOf(err)
-	return &echo.HTTPError{Code: code, Message: http.StatusText(code), Internal: err}
+	he := &echo.HTTPError{Code: code, Message: http.StatusText(code), Internal: err}
+	if _, tried := errors.AsType[*RetryError](err); tried {
+		he.Message = advice(err, code)
+	}
+	return he
+}
+
+// EchoRetry is Retry for Echo, where it goes outside of the middleware Echo. What a try sets in the echo.Context
+// itself (Context.Set) is still there in the next one; its echo.Response is not.
+func EchoRetry(cfg RetryConfig) echo.MiddlewareFunc {
+	cfg = cfg.withDefaults()
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if cfg.Tries <= 1 {
+			return next
+		}
+		return func(c echo.Context) (err error) {
+			req, res := c.Request(), c.Response()
+			rt := newRetrier(&cfg, res, req)
+			defer func() {
+				if last := c.Response(); last.Committed && !res.Committed { // it left by a flush, say
+					res.Committed, res.Status, res.Size = true, last.Status, last.Size
+				}
+				c.SetRequest(req)
+				c.SetResponse(res)
+				rt.close()
+			}()
+			for rt.next() {
+				c.SetRequest(rt.r)
+				c.SetResponse(echo.NewResponse(rt.w, c.Echo()))
+				err = next(c)
+			}
+			return err
+		}
+	}
 }
 
 // EchoHandler serves an application as an Echo handler. SCRIPT_NAME is the configured prefix or, without one,

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -46,11 +47,14 @@ type Environ struct {
 	set    map[string]any // what the application set, and gone{} for what it deleted
 	input  *Input
 	errors *ErrorStream
+	maps   *mapTrail       // the URLMaps that led here, or nil
+	parsed *multipart.Form // of a fork: what the request had when it was made
 }
 
 type gone struct{}
 
-// Request returns the HTTP request. Its body is the same stream as Input, so read only one of them.
+// Request returns the HTTP request. Its body is the same stream as Input, so read only one of them. Keys that were
+// Set, wsgi.input among them, do not show in it.
 func (e *Environ) Request() *http.Request { return e.r }
 
 // Context returns the request's context: it ends when the client hangs up, or when the lock on a session
@@ -88,16 +92,23 @@ func (e *Environ) QueryString() string { return e.String("QUERY_STRING") }
 // Scheme returns wsgi.url_scheme, "http" or "https".
 func (e *Environ) Scheme() string { return e.String("wsgi.url_scheme") }
 
-// Input returns the request's body, wsgi.input.
+// Input returns the request's body, wsgi.input: the client's, or the *Input that middleware has Set in its place.
 func (e *Environ) Input() *Input {
+	if in, ok := e.set["wsgi.input"].(*Input); ok {
+		return in
+	}
 	if e.input == nil {
 		e.input = &Input{body: e.r.Body}
 	}
 	return e.input
 }
 
-// Errors returns the stream for messages to the operator, wsgi.errors.
+// Errors returns the stream for messages to the operator, wsgi.errors: the server's, or the *ErrorStream that
+// middleware has Set in its place.
 func (e *Environ) Errors() *ErrorStream {
+	if stream, ok := e.set["wsgi.errors"].(*ErrorStream); ok {
+		return stream
+	}
 	if e.errors == nil {
 		e.errors = &ErrorStream{ctx: e.r.Context(), log: e.log}
 	}

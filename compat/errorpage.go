@@ -17,10 +17,10 @@ import (
 // the log and holds no session id, but may name servers and files, so it is not for the client.
 type ErrorPage func(w http.ResponseWriter, r *http.Request, err error)
 
-// SessionError tells that a session could not be opened, created or committed. The cause can be found
-// with errors.Is and errors.As; one that is no error of package core is the store's own.
+// SessionError tells that a session could not be opened, created, committed, rotated or invalidated. The
+// cause can be found with errors.Is and errors.As; one that is no error of package core is the store's own.
 type SessionError struct {
-	Op  string // "open", "create" or "commit"
+	Op  string // "open", "create", "commit", "rotate" or "invalidate"
 	Err error
 }
 
@@ -68,10 +68,7 @@ func DefaultErrorPage(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter)
 	}
-	title := strconv.Itoa(status) + " " + http.StatusText(status)
-	page := "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">" +
-		"<meta name=\"viewport\" content=\"width=device-width\"><title>" + title + "</title>\n" +
-		"<h1>" + title + "</h1>\n<p>" + html.EscapeString(advice(err, status)) + "</p>\n</html>\n"
+	page := htmlPage(status, advice(err, status))
 	h.Set("Content-Length", strconv.Itoa(len(page)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
@@ -79,10 +76,21 @@ func DefaultErrorPage(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// htmlPage is a short page about a status.
+func htmlPage(status int, text string) string {
+	title := strconv.Itoa(status) + " " + http.StatusText(status)
+	return "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">" +
+		"<meta name=\"viewport\" content=\"width=device-width\"><title>" + title + "</title>\n" +
+		"<h1>" + title + "</h1>\n<p>" + html.EscapeString(text) + "</p>\n</html>\n"
+}
+
 func advice(err error, status int) string {
 	switch {
 	case errors.Is(err, core.ErrGone):
 		return "Your session ended while this page was being made, so nothing was saved. Please sign in again."
+	case errors.As(err, new(*RetryError)):
+		return "Other pages of yours were saved each time that this one was tried, so this one was not. " +
+			"Please go back, reload and try again."
 	case errors.Is(err, core.ErrConflict):
 		return "Another page of yours was saved at the same moment, so this one was not. Please go back, reload and try again."
 	case errors.Is(err, core.ErrLockTimeout), errors.Is(err, core.ErrQueueFull):

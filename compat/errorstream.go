@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"unicode/utf8"
 )
 
 // maxErrorLine bounds what one line of an ErrorStream keeps in memory; longer ones are logged in parts.
@@ -20,6 +21,12 @@ type ErrorStream struct {
 	line []byte // what has no line feed yet
 }
 
+// NewErrorStream returns a stream that logs to log in the name of ctx, for middleware that puts another one in place
+// of the server's: env.Set("wsgi.errors", stream). The middleware flushes it at the end of its call.
+func NewErrorStream(ctx context.Context, log *slog.Logger) *ErrorStream {
+	return &ErrorStream{ctx: ctx, log: log}
+}
+
 // Write logs the lines in p and keeps an unfinished one. It never fails.
 func (e *ErrorStream) Write(p []byte) (int, error) {
 	e.mu.Lock()
@@ -31,13 +38,26 @@ func (e *ErrorStream) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 		if i < 0 || i > maxErrorLine {
-			i = maxErrorLine - 1
+			i = wholeRunes(e.line[:maxErrorLine]) - 1
 			e.emit(e.line[:i+1])
 		} else {
 			e.emit(e.line[:i])
 		}
 		e.line = append(e.line[:0], e.line[i+1:]...)
 	}
+}
+
+// wholeRunes returns the length of line without a character that is cut off at its end.
+func wholeRunes(line []byte) int {
+	for i := len(line) - 1; i > len(line)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(line[i]) {
+			if utf8.FullRune(line[i:]) {
+				break
+			}
+			return i
+		}
+	}
+	return len(line)
 }
 
 // WriteString is Write for a string.

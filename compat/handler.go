@@ -20,7 +20,7 @@ var (
 	ErrNotStarted = errors.New("compat: the application did not call start_response")
 
 	// ErrTooLong is returned by StartResponse's writer, and ends the body, when the application sends
-	// more than the Content-Length that it declared.
+	// more than the Content-Length that it declared. A File is cut there instead, as PEP 3333 asks.
 	ErrTooLong = errors.New("compat: the body is longer than its Content-Length")
 )
 
@@ -99,12 +99,20 @@ func (h *handler) call(q *request, w http.ResponseWriter, r *http.Request, scrip
 		h.hold.log.DebugContext(r.Context(), "the client left before the response was complete", "error", err)
 		return
 	}
+	sent := q.resp.Sent()
+	if !sent {
+		q.undo()
+		var again bool
+		if again, err = q.resp.again(err); again {
+			return
+		}
+	}
 	h.hold.log.ErrorContext(r.Context(), "the application failed", "error", err, "method", r.Method, "path", q.path())
 	if q.resp.Failed() != nil {
 		return // an error page was sent
 	}
-	q.undo()
-	if q.resp.Sent() {
+	if sent {
+		q.undo()
 		// The client has part of a response. Cutting the connection is the only way to say that.
 		panic(http.ErrAbortHandler)
 	}
@@ -204,13 +212,19 @@ func (c *call) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// sniffed is how much of a body net/http looks at to guess a Content-Type. No more of a file is read for HEAD.
+const sniffed = 512
+
 // readFrom sends a file.
 func (c *call) readFrom(src io.Reader) (int64, error) {
 	if err := c.apply(); err != nil {
 		return 0, err
 	}
-	if c.length >= 0 {
-		src = io.LimitReader(src, c.length-c.written)
+	if left := c.length - c.written; c.length >= 0 {
+		if c.env.r.Method == http.MethodHead {
+			left = min(left, sniffed)
+		}
+		src = io.LimitReader(src, left)
 	}
 	n, err := io.Copy(c.env.w, src)
 	c.written += n

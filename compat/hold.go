@@ -90,6 +90,10 @@ func (rw *Response) fill(src io.Reader) (n int64, err error) {
 // send commits the sessions and sends the headers and what is held back. If the commit fails it sends
 // an error page instead.
 func (rw *Response) send() error {
+	if t := rw.doomed(); t != nil {
+		rw.shorten(t.keep)
+		return nil
+	}
 	if err := rw.commit(); err != nil {
 		return err
 	}
@@ -137,6 +141,10 @@ func (rw *Response) runBefore() error {
 // fail answers with an error page in place of the response.
 func (rw *Response) fail(err error) error {
 	rw.q.undo()
+	again, err := rw.again(err)
+	if again {
+		return err
+	}
 	rw.q.settle()
 	level := slog.LevelError
 	if StatusOf(err) == http.StatusConflict {

@@ -10,21 +10,48 @@ import (
 // Input is wsgi.input of PEP 3333: the request's body, which ends where Content-Length says. It is for
 // one goroutine at a time, and closed by the server, not by the application.
 type Input struct {
-	body io.Reader
-	buf  *bufio.Reader // once a line was asked for
+	body   io.Reader
+	buf    *bufio.Reader // once a line was asked for
+	failed error         // how body broke off, if it did
 }
 
-// Read reads up to len(p) bytes, as io.Reader does: read(size) in Python. At the end the error is io.EOF.
+// NewInput returns an input that reads what r holds, for middleware that puts another body in place of the client's:
+//
+//	env.Set("wsgi.input", compat.NewInput(r))
+//	env.Set("CONTENT_LENGTH", strconv.Itoa(size)) // or Delete, if it is not known
+//
+// Nobody closes r.
+func NewInput(r io.Reader) *Input { return &Input{body: r} }
+
+// Read reads up to len(p) bytes, as io.Reader does: read(size) in Python. At the end the error is io.EOF. When the
+// client breaks off before, it is another one, from then on and in every method.
 func (in *Input) Read(p []byte) (int, error) {
 	switch {
 	case in.buf != nil:
 		return in.buf.Read(p)
 	case in.body != nil:
-		return in.body.Read(p)
+		return in.fetch(p)
 	default:
 		return 0, io.EOF
 	}
 }
+
+// fetch reads from the body. net/http says only once that it broke off, and io.EOF to who asks again.
+func (in *Input) fetch(p []byte) (int, error) {
+	if in.failed != nil {
+		return 0, in.failed
+	}
+	n, err := in.body.Read(p)
+	if err != io.EOF {
+		in.failed = err
+	}
+	return n, err
+}
+
+// fetcher is the body for in.buf.
+type fetcher struct{ in *Input }
+
+func (f fetcher) Read(p []byte) (int, error) { return f.in.fetch(p) }
 
 // ReadAll reads the rest: read() in Python. It reads as much as the client sends; wrap the handler in
 // http.MaxBytesHandler to set a limit.
@@ -38,7 +65,7 @@ func (in *Input) ReadLine(limit int) ([]byte, error) {
 		return nil, io.EOF
 	}
 	if in.buf == nil {
-		in.buf = bufio.NewReader(in.body)
+		in.buf = bufio.NewReader(fetcher{in})
 	}
 	var line []byte
 	for {

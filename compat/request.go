@@ -64,7 +64,7 @@ type requestKey struct{}
 // newRequest makes what s, which may be nil, keeps for a request.
 func newRequest(w http.ResponseWriter, r *http.Request, s *Sessions, hold *holdConfig) *request {
 	q := &request{outer: r}
-	q.resp.w, q.resp.q, q.resp.hold = w, q, hold
+	q.resp.w, q.resp.q, q.resp.hold = w, q, hold.heldFor(w)
 	if s != nil {
 		q.first.sessions = s
 		q.current = &q.first
@@ -370,6 +370,11 @@ func (q *request) end() {
 	}
 	q.resp.release()
 	q.cancel.end()
+	if q.resp.rest != nil {
+		for _, fn := range q.resp.rest.after {
+			fn()
+		}
+	}
 }
 
 // Deadline implements context.Context.

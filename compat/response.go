@@ -32,6 +32,8 @@ type Response struct {
 type rest struct {
 	entry    []headerEntry  // the headers as they were before the handler
 	before   []func() error // see BeforeCommit
+	after    []func()       // see AfterEnd
+	trial    *trial         // the attempt that is running, or nil
 	failed   error          // why an error page was sent in place of the response
 	page     pageWriter     // through which it was sent
 	writeErr error          // the first failure to write to the client
@@ -97,6 +99,14 @@ func (rw *Response) BeforeCommit(fn func() error) {
 	m.before = append(m.before, fn)
 }
 
+// AfterEnd registers fn to be called once when the request has ended, whatever the way: its sessions are committed or
+// rolled back and the response is complete or given up. Functions are called in the order of their registration, on
+// the goroutine that serves the request. None may use the response or the sessions any more.
+func (rw *Response) AfterEnd(fn func()) {
+	m := rw.more()
+	m.after = append(m.after, fn)
+}
+
 // Reset drops the status, the headers that the handler set and the output that is held back, so that the
 // response can begin anew. The error is ErrSent if the headers have left.
 func (rw *Response) Reset() error {
@@ -145,7 +155,9 @@ func (rw *Response) WriteHeader(code int) {
 	case rw.Sent():
 		rw.w.WriteHeader(code) // superfluous; net/http says where
 	case code < 200 && code != http.StatusSwitchingProtocols:
-		rw.w.WriteHeader(code)
+		if !rw.tried() { // it could not be taken back, and nobody needs it
+			rw.w.WriteHeader(code)
+		}
 		rw.more().informed = true
 	case rw.status == 0:
 		rw.status = int16(code)
@@ -206,6 +218,10 @@ func (rw *Response) ReadFrom(src io.Reader) (n int64, err error) {
 		if err := rw.send(); err != nil {
 			return n, err
 		}
+		if !rw.Sent() { // it is going to be taken back
+			m, err := io.Copy(io.Discard, src)
+			return n + m, err
+		}
 	}
 	m, err := io.Copy(rw.w, src)
 	if rw.q.outer.Context().Err() != nil { // else it is src that failed
@@ -225,6 +241,9 @@ func (rw *Response) FlushError() error {
 	case !rw.Sent():
 		if err := rw.send(); err != nil {
 			return err
+		}
+		if !rw.Sent() {
+			return nil // it is going to be taken back
 		}
 	case rw.Failed() != nil:
 		return rw.Failed()
@@ -256,6 +275,8 @@ func (rw *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, rw.Failed()
 	case rw.final():
 		return nil, nil, ErrSent
+	case rw.doomed() != nil:
+		return nil, nil, http.ErrNotSupported
 	case !rw.Sent():
 		if err := rw.runBefore(); err != nil {
 			return nil, nil, rw.fail(err)

@@ -14,6 +14,7 @@ import (
 type Scope struct {
 	opening sync.Mutex              // held while a session is opened, so that two goroutines do not open the same one
 	latest  atomic.Pointer[Session] // the one opened last; Session.next leads to the others
+	held    atomic.Int32            // see Hold
 }
 
 // ScopeKey is the key under which a context holds its *Scope.
@@ -71,9 +72,17 @@ func (sc *Scope) add(s *Session) {
 // are ended even if one fails; the errors are joined.
 func (sc *Scope) End(ctx context.Context) error {
 	if s := sc.latest.Load(); s != nil {
-		return s.each(func(s *Session) error { return s.End(ctx) })
+		return s.each(func(s *Session) error { return s.end(ctx) })
 	}
 	return nil
+}
+
+// Hold makes Session.End do nothing in the scope until release is called: what the sessions hold by then is left to
+// End of the scope. So the work of a part of the request that ends its sessions by itself can still be taken back, see
+// Savepoint. Session.Commit writes all the same. Holds can be nested; release must be called once.
+func (sc *Scope) Hold() (release func()) {
+	sc.held.Add(1)
+	return func() { sc.held.Add(-1) }
 }
 
 // Rollback drops the uncommitted changes of all sessions and releases them. The errors are joined.

@@ -30,6 +30,7 @@ type Session struct {
 	refusal error          // see Seal
 	lease   *lease         // the lock, while this request holds it
 	pending *commitWork    // made with the first change, for the commit; nil when it is used up
+	writes  uint16         // how often this request has saved it
 	cfg     openConfig
 
 	created  bool // by this request

@@ -40,8 +40,15 @@ func (s *Session) Commit(ctx context.Context) error {
 
 // End ends the request's use of the session as its save policy says: it commits, or drops what was
 // not committed, and lets go of the lock. Ending twice, or ending a session that is over, does
-// nothing. Errors: those of Commit.
+// nothing. In a Scope that is held it is left to the scope. Errors: those of Commit.
 func (s *Session) End(ctx context.Context) error {
+	if sc := scopeOf(s.Context()); sc != nil && sc.held.Load() > 0 {
+		return nil
+	}
+	return s.end(ctx)
+}
+
+func (s *Session) end(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.usable() != nil || s.cfg.save == SaveExplicit {
@@ -236,6 +243,7 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 // wrote makes the session look as it does in the store now.
 func (s *Session) wrote(values Values, version uint64, kind EventKind) {
 	s.rec.Values, s.rec.Version, s.idleWas = values, version, nil
+	s.writes++
 	kept := s.entries[:0]
 	for i := range s.entries {
 		if e := &s.entries[i]; e.state != deleted && len(e.views) > 0 {
