@@ -2,9 +2,9 @@ package core
 
 import "fmt"
 
-// placeTries bounds how many ids are drawn for a place. With a thousand places, one search in 10^28
-// fails; with so many that this bound matters, drawing is the wrong way.
-const placeTries = 1 << 16
+// placeTries bounds how many ids are drawn for a place. With 65,536 places one search in 10^13 fails; with so
+// many that this bound matters, drawing is the wrong way.
+const placeTries = 1 << 21
 
 // beside returns the fresh id, or another in its stead, so that the store can give it to the session that
 // has the id old. Only a Placer is particular.

@@ -126,6 +126,26 @@ func TestNewSessionsMayHaveAnyPlace(t *testing.T) {
 	}
 }
 
+// crowd is a memory store with as many places as redisstore may have.
+type crowd struct{ *store }
+
+func (crowd) SamePlace(_, id, other string) bool {
+	return uint16(crc32.ChecksumIEEE([]byte(id))) == uint16(crc32.ChecksumIEEE([]byte(other)))
+}
+
+func TestRotateAmongManyPlaces(t *testing.T) {
+	st := crowd{newStore(t)}
+	m := managerOn(t, st, core.Config{})
+	s := open(t, m, begin(t, m, "n", 1))
+	for range 8 {
+		before := s.ID()
+		if err := s.Rotate(t.Context(), 0); err != nil || s.ID() == before || !st.SamePlace("app", before, s.ID()) {
+			t.Fatalf("Rotate: %v; new id %v", err, s.ID() != before)
+		}
+	}
+	ok(t, s.End(t.Context()))
+}
+
 func TestRotateWhereNoPlaceFits(t *testing.T) {
 	st := newPlaced(t)
 	st.never = true

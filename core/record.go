@@ -124,13 +124,13 @@ type Change struct {
 
 	SetIdle bool          // change the record's idle timeout to Idle
 	settled bool          // nobody alters the change any more, so Apply may remember what it gave
-	of      int32         // how many items Apply was last given
+	of      int32         // how many items Apply was first given then
 	Idle    time.Duration // see Record.Idle
 
 	MaxSize int // if not 0: refuse with ErrTooLarge what would make Values.Size larger than this
 
 	from *Item   // the first of those
-	to   Values  // what Apply gave for them
+	to   Values  // what Apply gave for them; of the record with version Base
 	room [1]Item // for Set, which mostly has one name
 }
 
@@ -151,7 +151,7 @@ func (c *Change) Apply(v Values) (Values, error) {
 	if c.MaxSize > 0 && out.Size() > c.MaxSize {
 		return nil, ErrTooLarge
 	}
-	if c.settled {
+	if c.settled && c.to == nil { // the first time, which is the manager's; see Whole
 		c.from, c.of, c.to = first(v), int32(len(v)), out
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -52,5 +53,31 @@ func TestChangeIsAppliedAsItIs(t *testing.T) {
 		if want := (core.Values{{"a", "1"}, {"b", data}}); !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+	}
+}
+
+// layered is a store in front of another that applies changes to what it knows of the record, and hands them on.
+type layered struct {
+	*store
+	t *testing.T
+}
+
+func (l layered) Save(ctx context.Context, k core.Key, c *core.Change) (uint64, error) {
+	want, told := c.Whole()
+	_, err := c.Apply(core.Values{{Name: "a", Data: "another version's"}, {Name: "c", Data: "too"}})
+	ok(l.t, err)
+	if got, _ := c.Whole(); !told || !slices.Equal(got, want) {
+		l.t.Errorf("Whole after Apply to another record: %v, want %v", got, want)
+	}
+	return l.store.Save(ctx, k, c)
+}
+
+func TestWholeIsOfTheBase(t *testing.T) {
+	m := managerOn(t, layered{newStore(t), t}, core.Config{})
+	s := open(t, m, begin(t, m, "a", 1))
+	ok(t, s.Set("b", 2))
+	ok(t, s.End(t.Context()))
+	if peek(t, m, s.ID(), "a") != 1 || peek(t, m, s.ID(), "b") != 2 {
+		t.Error("the change was not made")
 	}
 }

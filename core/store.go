@@ -154,7 +154,7 @@ type Sweeper interface {
 // Its Rotate refuses an id of another place with an error that matches ErrUnsupported, and changes
 // nothing. Managers draw new ids until one has the place of the old one, so a store should have few
 // places and fill them evenly: with n of them that takes n draws on average, and managers give up after
-// 65,536. It also makes the new id log2(n) bits easier to guess for one who knows the old id.
+// two million. It also makes the new id log2(n) bits easier to guess for one who knows the old id.
 //
 // A store that wraps a Placer has to be one too.
 type Placer interface {

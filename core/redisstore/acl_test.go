@@ -165,7 +165,11 @@ func doEverything(t *testing.T, u *minimalUser, a, b *redisstore.Store) {
 	}
 	ids := sameShard(a, 3)
 	k := create(ids[0], time.Hour)
-	create("an empty index that is kept for good", 0)
+	forGood := "an empty index that is kept for good"
+	for a.SamePlace("shop", k.ID, forGood) {
+		forGood += "!"
+	}
+	create(forGood, 0)
 	create(ids[1], time.Hour) // plainly
 	for _, touch := range []time.Duration{0, core.NoTouch} {
 		_, err := a.Load(ctx, k, core.LoadOptions{Now: time.Now(), Touch: touch})

@@ -85,6 +85,19 @@ func BenchmarkParallel(b *testing.B) {
 		_, err := st.Save(ctx, keys[i], &core.Change{Set: rec.Values, Replace: true})
 		return err
 	})
+	run("load+replace", func(i int) error {
+		if _, err := load(i); err != nil {
+			return err
+		}
+		_, err := st.Save(ctx, keys[i], &core.Change{Set: rec.Values, Replace: true})
+		return err
+	})
+	run("floor=GET+SET", func(i int) error {
+		if err := get(i); err != nil {
+			return err
+		}
+		return set(i)
+	})
 	run("create", func(i int) error {
 		return st.Create(ctx, core.Key{Manager: "bench", ID: fmt.Sprint(i, time.Now().UnixNano())}, rec)
 	})

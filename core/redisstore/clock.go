@@ -24,8 +24,18 @@ type reading struct {
 // trusted is how long a reading is good for. Clocks that drift or are set differ by little within it.
 const trusted = time.Second
 
-func (c *clocks) note(slot uint16, redis time.Time) {
-	c.bySlot[slot/slotsPerClock].Store(&reading{redis: redis, local: time.Now()})
+// note takes down what Redis's clock said when it was asked then, unless the reply took so long that it says little.
+func (c *clocks) note(slot uint16, redis, asked time.Time) {
+	if now := time.Now(); sure(asked, now, trusted/4) {
+		c.bySlot[slot/slotsPerClock].Store(&reading{redis: redis, local: now})
+	}
+}
+
+// sure reports whether no more than limit lies between two readings of the local clock. The monotonic one stands
+// still while the machine is suspended, and the other may be set, so that they must agree.
+func sure(from, to time.Time, limit time.Duration) bool {
+	since := to.Sub(from)
+	return since <= limit && (to.Round(0).Sub(from.Round(0))-since).Abs() <= trusted/4
 }
 
 // now returns what Redis's clock says, give or take the time of a trip, if it was read just now.
@@ -35,9 +45,5 @@ func (c *clocks) now(slot uint16) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	now := time.Now()
-	since := now.Sub(r.local) // by the monotonic clock, which stands still while the machine is suspended
-	if since > trusted || (now.Round(0).Sub(r.local.Round(0))-since).Abs() > trusted/4 {
-		return time.Time{}, false
-	}
-	return r.redis.Add(since), true
+	return r.redis.Add(now.Sub(r.local)), sure(r.local, now, trusted)
 }

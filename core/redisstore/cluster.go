@@ -112,8 +112,11 @@ func (c *cluster) close() {
 	}
 }
 
-// learn asks one node after the other who has which slot, until one knows.
+// learn asks one node after the other who has which slot, until one knows. It takes at most
+// Config.DialTimeout, whoever asks.
 func (c *cluster) learn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
+	defer cancel()
 	select {
 	case c.learning <- struct{}{}:
 	case <-ctx.Done():

@@ -14,8 +14,9 @@ import (
 // work out what the script would store, and saves Redis most of the work: a transaction of plain commands
 // stores it. They do nothing if the id is taken; then the script finds out why.
 func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error {
-	it, id := s.subject(key), nonce()
-	if s.createPlainly(ctx, it, &rec, id) {
+	it, id, asked := s.subject(key), nonce(), time.Now()
+	done, failed := s.createPlainly(ctx, it, &rec, id)
+	if done {
 		s.known.noteWrite(it.data, 1, id)
 		return nil
 	}
@@ -25,7 +26,8 @@ func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error
 	}
 	age := rec.Accessed.Sub(rec.Created).Microseconds()
 	items := encodeItems(rec.Values)
-	reply, err := s.ask(ctx, it, request{script: createScript, args: func(bool) []any {
+	reply, err := s.ask(ctx, it, request{script: createScript, began: asked, failed: failed, args: func(bool) []any {
+		asked = time.Now()
 		return []any{nil, 3, it.data, it.index, it.ended,
 			key.ID, s.grace, id[:], age, idle(rec.Idle), ends, len(rec.Values), items}
 	}}, nil)
@@ -37,19 +39,22 @@ func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error
 		now, _ := parts[0].(int64)
 		left, _ := parts[1].(int64)
 		at := micros(uint64(now))
-		s.clocks.note(it.slot, at)
-		if left >= 0 { // an index that is kept for good may be another one the next time
+		s.clocks.note(it.slot, at, asked)
+		if left < 0 { // for good; but it may be another one the next time
+			it.keptFor(time.Time{})
+		} else {
 			it.keptFor(at.Add(time.Duration(left) * time.Millisecond))
 		}
 	}
 	return nil
 }
 
-// createPlainly reports whether it has stored the record. If not, nothing is known.
-func (s *Store) createPlainly(ctx context.Context, it subject, rec *core.Record, id [8]byte) bool {
+// createPlainly reports whether it has stored the record. If not, nothing is known, and failed is what became
+// of the connection, if that is why.
+func (s *Store) createPlainly(ctx context.Context, it subject, rec *core.Record, id [8]byte) (done bool, failed error) {
 	now, fresh := s.clocks.now(it.slot)
 	if !fresh || s.closed.Load() || ctx.Err() != nil {
-		return false
+		return false, nil
 	}
 	begun := core.Record{Values: rec.Values, Version: 1, Created: now.Add(rec.Created.Sub(rec.Accessed)), Accessed: now,
 		Idle: time.Duration(idle(rec.Idle))}
@@ -59,32 +64,24 @@ func (s *Store) createPlainly(ctx context.Context, it subject, rec *core.Record,
 	expires := begun.Expires()
 	last := expires.Add(s.cfg.Grace + time.Millisecond)
 	if expires.IsZero() || !it.isKept(last) {
-		return false
+		return false, nil
 	}
-	n, err := s.route.node(ctx, it.slot)
+	replies, err := s.plainly(ctx, it.slot, enough,
+		command{name: "MULTI"},
+		command{"SET", []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
+		command{"ZADD", []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
+		command{"PTTL", []any{it.index}},
+		command{name: "EXEC"})
 	if err != nil {
-		return false
+		return false, err
 	}
-	l, err := n.link(ctx)
-	if err != nil {
-		return false
+	results, _ := replies[len(replies)-1].([]any)
+	if len(results) != 3 || results[0] == nil || refused(results[0]) || refused(results[1]) {
+		return false, nil
 	}
-	replies, err := l.all(ctx, []command{
-		{name: "MULTI"},
-		{"SET", []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
-		{"ZADD", []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
-		{"PTTL", []any{it.index}},
-		{name: "EXEC"},
-	}, enough, nil)
-	if err != nil {
-		return false
-	}
-	done, _ := replies[len(replies)-1].([]any)
-	if len(done) != 3 || done[0] == nil || refused(done[0]) || refused(done[1]) {
-		return false
-	}
-	left, _ := done[2].(int64)
-	return left > 0 // an index that was gone has no time to live now: the script gives it one
+	// An index that was gone has no time to live now, or that of others' sessions: the script sees to it.
+	left, _ := results[2].(int64)
+	return time.Duration(left)*time.Millisecond >= last.Sub(now), nil
 }
 
 // encode writes a new session.

@@ -20,12 +20,12 @@ var (
 	ErrTimeout = errors.New("redisstore: Redis did not answer in time")
 
 	// ErrBusy is matched by the error of a call that found Config.MaxPending others in front of it on
-	// every connection and could not be sent within Config.Timeout. Nothing was done. Raise Connections, or give
+	// its connection and could not be sent within Config.Timeout. Nothing was done. Raise Connections, or give
 	// Redis more room.
 	ErrBusy = errors.New("redisstore: too many calls wait for Redis")
 
-	// ErrUnknown is matched by the error of a save whose reply was lost, when so many others have saved the session
-	// since that it can not be told any more whether it was carried out.
+	// ErrUnknown is matched by the error of a save whose reply was lost, when others have saved the session so often
+	// since, or have rotated it, that it can not be told any more whether it was carried out.
 	ErrUnknown = errors.New("redisstore: it is not known whether the save was carried out")
 
 	// ErrNewer is matched by the error of a call for a session that a newer version of this package wrote.

@@ -69,6 +69,19 @@ func ForgetClock(s *Store) {
 func DataKey(s *Store, key core.Key) string  { return s.subject(key).data }
 func IndexKey(s *Store, key core.Key) string { return s.subject(key).index }
 
+// Redirect returns the first word of what a server replied that was asked at an address, and the address in it.
+func Redirect(reply, asked string) (word, addr string) { return redirect(reply, asked) }
+
+// LinkOfClosed asks a node for a connection that has been closed for good, as those of a Cluster are that have no
+// slots any more.
+func LinkOfClosed(ctx context.Context, cfg Config) error {
+	cfg = cfg.withDefaults()
+	n := newNode(&cfg, at(cfg.Addrs[0]))
+	n.close()
+	_, err := n.link(ctx)
+	return err
+}
+
 // Transient and IsWrongType say what a reply means.
 func Transient(text string) (again, resolve bool) { return transient(redis.Error(text)) }
 func IsWrongType(text string) bool                { return isWrongType(redis.Error(text)) }

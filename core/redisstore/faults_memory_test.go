@@ -257,3 +257,21 @@ func TestFaultIndexEvicted(t *testing.T) {
 	}
 	t.Logf("both sessions are counted %v after the index was lost", time.Since(began).Round(time.Millisecond))
 }
+
+// TestOpenOutOfMemory starts a program while Redis takes nothing new.
+func TestOpenOutOfMemory(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, "--maxmemory-policy", "noeviction")
+	cfg := redisstore.Config{Addrs: []string{srv.Addr()}}
+	key := core.Key{Manager: "m", ID: "a"}
+	ok(t, open(t, cfg).Create(t.Context(), key, anHour("a", "1")))
+	setMaxMemory(t, srv, -1<<10)
+	st, err := redisstore.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if _, err := st.Load(t.Context(), key, core.LoadOptions{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -254,6 +254,12 @@ var meanwhiles = []struct {
 		c.Fence, c.Unlock = r.fence, true
 		return c
 	}), lockHeld}, takeLock, nil},
+	{lostReply{"save, then another's rotation", "save", save(func(*replyRun) *core.Change { return change("a") }), nil},
+		func(t *testing.T, direct *redisstore.Store, r *replyRun) {
+			if err := direct.Rotate(r.ctx, r.key, core.Rotation{To: r.to, Grace: time.Minute}); err != nil {
+				t.Error(err)
+			}
+		}, redisstore.ErrUnknown},
 	{lostReply{"save, then another's delete", "save", save(func(*replyRun) *core.Change { return change("a") }), nil},
 		func(t *testing.T, direct *redisstore.Store, r *replyRun) {
 			if _, ok, err := direct.Delete(r.ctx, r.key, time.Now()); !ok || err != nil {

@@ -186,3 +186,26 @@ func TestReplies(t *testing.T) {
 		}
 	}
 }
+
+// TestLockReadRefused has Redis give the lock and refuse the data.
+func TestLockReadRefused(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	st := open(t, redisstore.Config{Addrs: []string{srv.Addr()}})
+	key := core.Key{Manager: "m", ID: "a"}
+	ok(t, st.Create(t.Context(), key, anHour("a", "1")))
+	allow := func(what string) {
+		_, err := srv.Do("ACL", "SETUSER", "default", what)
+		ok(t, err)
+	}
+	allow("-get")
+	opt := core.LockOptions{Lease: time.Minute}
+	if _, _, err := st.Lock(t.Context(), key, opt); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("got %v, want what Redis says", err)
+	}
+	allow("+get")
+	poll(t, 5*time.Second, "the lock is let go", func() bool {
+		_, _, err := st.Lock(t.Context(), key, opt)
+		return err == nil
+	})
+}

@@ -147,9 +147,9 @@ func TestPlantedNewer(t *testing.T) {
 		for _, newer := range []string{kind + strings.Repeat("x", 200), kind} {
 			key := r.create("later-session", "a", "1")
 			data, index := redisstore.DataKey(r.st, key), redisstore.IndexKey(r.st, key)
-			r.do("SET", data, newer, "KEEPTTL")
+			r.do("SET", data, newer)                                              // without a time to live, so that one that is set shows
 			r.do("ZADD", index, time.Now().Add(-time.Second).UnixMicro(), key.ID) // due to be swept
-			dump := fmt.Sprint(r.do("DUMP", data), r.do("DUMP", index), r.do("PEXPIRETIME", data))
+			dump := fmt.Sprint(r.do("DUMP", data), r.do("DUMP", index), r.do("PTTL", data))
 			for _, op := range operations {
 				err := op.do(ctx, r.st, key)
 				if !errors.Is(err, redisstore.ErrNewer) || errors.Is(err, core.ErrCorrupt) {
@@ -158,7 +158,7 @@ func TestPlantedNewer(t *testing.T) {
 				secretFree(t, err, key.ID)
 			}
 			ok(t, r.st.Sweep(ctx, "m", time.Now(), func(id string, _ core.Record) { t.Errorf("%s was told to have ended", id) }))
-			if now := fmt.Sprint(r.do("DUMP", data), r.do("DUMP", index), r.do("PEXPIRETIME", data)); now != dump {
+			if now := fmt.Sprint(r.do("DUMP", data), r.do("DUMP", index), r.do("PTTL", data)); now != dump {
 				t.Errorf("%s of %d bytes: something has changed", kind, len(newer))
 			}
 			r.do("DEL", data, index)

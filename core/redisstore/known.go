@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// known is what this process remembers of the sessions it used last. It is never needed: what is
-// forgotten costs Redis some work.
+// known is what this process remembers of the sessions it used last. What is forgotten costs Redis some work; and
+// a version that is given out again after a failover is then taken for the one that was lost.
 type known struct {
 	parts [64]struct {
 		mu    sync.Mutex // protects the following field
@@ -58,7 +58,8 @@ func (k *known) touched(key string, now time.Duration) (yes bool) {
 }
 
 // writer returns the nonce of the write that made a version, or nil. When a replica takes over that had
-// not heard of the last writes, their versions are given out again; the nonce tells them apart.
+// not heard of the last writes, their versions are given out again; the nonce tells them apart, unless this
+// process has met the later one since.
 func (k *known) writer(key string, version uint64) (nonce []byte) {
 	k.of(key, func(f *fact, name uint64) {
 		if f.name == name && f.version == version && version != 0 {

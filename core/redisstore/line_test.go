@@ -117,3 +117,32 @@ func TestLineOfExpired(t *testing.T) {
 	}
 	poll(t, 5*time.Second, "nobody stands in line", func() bool { return len(srv.Keys("*:q:*")) == 0 })
 }
+
+// TestWaitWithoutWakeups has a process that can not listen for wake-ups. It must go on looking by itself.
+func TestWaitWithoutWakeups(t *testing.T) {
+	srv := redistest.Start(t)
+	refused := errors.New("no more connections")
+	var mu sync.Mutex
+	dials := 0
+	st := open(t, redisstore.Config{Addrs: []string{srv.Addr()}, Connections: 1,
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			mu.Lock()
+			dials++
+			first := dials == 1
+			mu.Unlock()
+			if !first {
+				<-ctx.Done()
+				return nil, refused
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}})
+	key := core.Key{Manager: "app", ID: "id"}
+	ok(t, st.Create(t.Context(), key, core.Record{Created: time.Now(), Accessed: time.Now()}))
+	_, _, err := st.Lock(t.Context(), key, core.LockOptions{Lease: time.Minute})
+	ok(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for range 3 {
+		ok(t, st.WaitLock(ctx, key, 20*time.Millisecond))
+	}
+}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -225,7 +226,13 @@ func (l *link) read() {
 			l.fail(err)
 			return
 		}
-		c := <-l.queue
+		var c *call
+		select {
+		case c = <-l.queue:
+		default: // it would be taken for the reply to the next command
+			l.fail(errUncalled)
+			return
+		}
 		if c.more > 0 {
 			c.replies = append(make([]any, 0, 1+c.more), either(reply, err))
 			for len(c.replies) <= c.more {
@@ -241,6 +248,8 @@ func (l *link) read() {
 		l.finish(c, reply, err)
 	}
 }
+
+var errUncalled = errors.New("a reply to nothing")
 
 func (l *link) receive() (any, error) {
 	reply, err := redis.ReceiveWithTimeout(l.conn, 0)
@@ -299,18 +308,17 @@ func (l *link) fail(err error) {
 
 // watch closes the connection when Redis has not answered for too long.
 func (l *link) watch() {
+	l.mu.Lock() // so that no call is between being counted and being progress
 	left := l.timeout
 	if l.waiting.Load() > 0 {
 		left -= time.Since(l.born) - time.Duration(l.progress.Load())
 	}
+	if left > 0 && l.broken == nil {
+		l.watchdog.Reset(left)
+	}
+	l.mu.Unlock()
 	if left <= 0 {
 		l.close(fmt.Errorf("%w: %s", ErrTimeout, l.addr))
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.broken == nil {
-		l.watchdog.Reset(left)
 	}
 }
 

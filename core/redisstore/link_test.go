@@ -266,3 +266,36 @@ func mixedLoad(ctx context.Context, st *redisstore.Store, id string, seed uint64
 	}
 	return nil
 }
+
+// TestTimeoutOfPlainCommands stalls calls that begin with plain commands: they do not wait for the script
+// after that.
+func TestTimeoutOfPlainCommands(t *testing.T) {
+	t.Parallel()
+	const timeout = 500 * time.Millisecond
+	for name, call := range map[string]func(st *redisstore.Store, key core.Key) error{
+		"create": func(st *redisstore.Store, _ core.Key) error {
+			return st.Create(context.Background(), core.Key{Manager: "m", ID: "new"}, anHour("a", "1"))
+		},
+		"load": func(st *redisstore.Store, key core.Key) error {
+			_, err := st.Load(context.Background(), key, core.LoadOptions{Touch: core.NoTouch})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNarrow(t, redisstore.Config{Timeout: timeout, DialTimeout: 2 * timeout})
+			_, err := n.st.Load(t.Context(), n.keys[0], core.LoadOptions{Touch: core.NoTouch})
+			ok(t, err)
+			n.proxy.Stall()
+			began := time.Now()
+			if err := call(n.st, n.keys[0]); !errors.Is(err, redisstore.ErrTimeout) {
+				t.Errorf("got %v, want ErrTimeout", err)
+			}
+			if took := time.Since(began); took > timeout*7/4 {
+				t.Errorf("it took %v, and Timeout is %v", took, timeout)
+			}
+			n.proxy.Unstall()
+			ok(t, <-n.load(t.Context(), 0))
+		})
+	}
+}

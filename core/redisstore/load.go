@@ -15,13 +15,18 @@ import (
 // access this process knows to be recent is read plainly. Should that turn out to be wrong, it is loaded
 // again by the script.
 func (s *Store) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (core.Record, error) {
-	it := s.subject(key)
-	if opt.Touch == core.NoTouch || opt.Touch > 0 && s.known.touched(it.data, time.Since(s.born)) {
-		if rec, err, known := s.read(ctx, it, opt); known {
+	it, asked := s.subject(key), time.Now()
+	var failed error
+	if opt.Touch == core.NoTouch || opt.Touch > 0 && s.known.touched(it.data, asked.Sub(s.born)) {
+		rec, err, known := s.read(ctx, it, opt)
+		if known {
 			return rec, err
 		}
+		failed = err
 	}
-	reply, err := s.loadTouching(ctx, it, opt.Touch, core.ErrNotFound)
+	r := s.loading(it, opt.Touch)
+	r.began, r.failed = asked, failed
+	reply, err := s.ask(ctx, it, r, core.ErrNotFound)
 	if err != nil {
 		return core.Record{}, err
 	}
@@ -32,33 +37,27 @@ func (s *Store) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (c
 	return rec, err
 }
 
-func (s *Store) loadTouching(ctx context.Context, it subject, touch time.Duration, absent error) (any, error) {
+// loading is the request that loads a session and touches it if that is due.
+func (s *Store) loading(it subject, touch time.Duration) request {
 	every := int64(-1)
 	if touch >= 0 {
 		every = touch.Microseconds()
 	}
-	return s.ask(ctx, it, request{script: loadScript, args: func(bool) []any {
+	return request{script: loadScript, args: func(bool) []any {
 		return []any{nil, 2, it.data, it.arg, it.key.ID, s.grace, every}
-	}}, absent)
+	}}
 }
 
 // read loads a session that need not be touched. known is false if there is anything about it that is for
-// the script to say.
+// the script to say; err is then what became of the connection, if that is why.
 func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec core.Record, err error, known bool) {
 	if s.closed.Load() || ctx.Err() != nil {
 		return rec, nil, false
 	}
-	n, err := s.route.node(ctx, it.slot)
+	asked := time.Now()
+	replies, err := s.plainly(ctx, it.slot, 0, command{"GET", []any{it.data}}, command{name: "TIME"})
 	if err != nil {
-		return rec, nil, false
-	}
-	l, err := n.link(ctx)
-	if err != nil {
-		return rec, nil, false
-	}
-	replies, err := l.all(ctx, []command{{"GET", []any{it.data}}, {name: "TIME"}}, 0, nil)
-	if err != nil || len(replies) != 2 {
-		return rec, err, ctx.Err() != nil
+		return rec, err, false
 	}
 	if replies[0] == nil {
 		return rec, core.ErrNotFound, true
@@ -69,7 +68,7 @@ func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec
 	if !known || reason != "" || rec.Expired(opt.Now) || opt.TouchDue(&rec) {
 		return rec, nil, false
 	}
-	s.clocks.note(it.slot, opt.Now)
+	s.clocks.note(it.slot, opt.Now, asked)
 	s.known.noteWrite(it.data, rec.Version, lastNonce(stored))
 	s.notice(it, &rec, opt, opt.Now)
 	return rec, nil, true

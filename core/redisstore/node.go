@@ -39,19 +39,25 @@ func at(addr string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return addr, nil }
 }
 
-// link returns a connection that works as far as is known. Errors are *failure.
+// link returns a connection that works as far as is known. It waits for at most Config.DialTimeout, whoever
+// dials. Errors are *failure.
 func (n *node) link(ctx context.Context) (*link, error) {
 	ln := &n.lines[n.next.Add(1)%uint32(len(n.lines))]
 	if l := ln.link.Load(); l != nil && l.why() == nil {
 		return l, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.DialTimeout)
+	defer cancel()
 	select {
 	case ln.dialing <- struct{}{}:
 	case <-ctx.Done():
 		return nil, &failure{err: timedOut(ctx, "connecting")}
 	}
 	defer func() { <-ln.dialing }()
-	if l := ln.link.Load(); l != nil && l.why() == nil {
+	switch l := ln.link.Load(); {
+	case l == closedLink:
+		return nil, &failure{err: errClosed}
+	case l != nil && l.why() == nil:
 		return l, nil
 	}
 	l, err := n.dial(ctx)
@@ -73,8 +79,6 @@ var (
 )
 
 func (n *node) dial(ctx context.Context) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.DialTimeout)
-	defer cancel()
 	addr, err := n.resolve(ctx)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -59,18 +60,25 @@ type request struct {
 	*script
 
 	// args returns what goes to Redis: a place for the script, the number of keys, the keys and the
-	// arguments. again says that an attempt before may have been carried out.
+	// arguments. again says that an attempt before may have been carried out. It is called right before each
+	// sending.
 	args func(again bool) []any
 
 	then *command // if not nil, sent right behind; the reply is then that of both
 
 	late func() // if not nil, called when a reply has come that nobody waits for any more
+
+	began  time.Time // if plain commands in its stead have failed: when they were sent
+	failed error     // and why
 }
 
 // run runs a script until it has a reply, ctx ends, or Config.Timeout is over.
 func (s *Store) run(ctx context.Context, slot uint16, r request) (any, error) {
 	if s.closed.Load() {
 		return nil, errClosed
+	}
+	if r.failed != nil {
+		return s.retry(ctx, r.began.Add(s.cfg.Timeout), slot, &r, r.failed)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("redisstore: %w", err)
@@ -126,6 +134,25 @@ func (s *Store) retry(ctx context.Context, deadline time.Time, slot uint16, r *r
 	}
 }
 
+// plainly sends plain commands once. What a server of a Cluster replies that has not got the slot is for a
+// script to follow. Errors are *failure.
+func (s *Store) plainly(ctx context.Context, slot uint16, patience time.Duration, commands ...command) ([]any, error) {
+	n, err := s.route.node(ctx, slot)
+	if err != nil {
+		return nil, err
+	}
+	l, err := n.link(ctx)
+	if err != nil {
+		s.route.doubt(n, err)
+		return nil, err
+	}
+	replies, err := l.all(ctx, commands, patience, nil)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrBusy) {
+		s.route.doubt(n, err)
+	}
+	return replies, err
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -146,7 +173,7 @@ func (s *Store) attempt(ctx context.Context, slot uint16, r *request, again bool
 	if err != nil {
 		return nil, err
 	}
-	args, asking := r.args(again), false
+	asking := false
 	for range maxHops {
 		var reply any
 		l, err := n.link(ctx)
@@ -154,7 +181,7 @@ func (s *Store) attempt(ctx context.Context, slot uint16, r *request, again bool
 			s.route.doubt(n, err)
 			return nil, err
 		}
-		reply, err = r.on(ctx, l, args, asking)
+		reply, err = r.on(ctx, l, r.args(again), asking)
 		e, ok := err.(redis.Error)
 		if !ok {
 			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrBusy) {
@@ -162,8 +189,7 @@ func (s *Store) attempt(ctx context.Context, slot uint16, r *request, again bool
 			}
 			return reply, err
 		}
-		word, rest, _ := strings.Cut(string(e), " ")
-		_, addr, _ := strings.Cut(rest, " ")
+		word, addr := redirect(string(e), l.addr)
 		if s.cfg.Mode != Cluster && (word == "MOVED" || word == "ASK") {
 			return nil, fmt.Errorf("redisstore: %s belongs to a Redis Cluster; set Config.Mode, or write redis+cluster: %w", l.addr, e)
 		}
@@ -181,4 +207,21 @@ func (s *Store) attempt(ctx context.Context, slot uint16, r *request, again bool
 		return nil, e
 	}
 	return nil, redis.Error("TRYAGAIN sent from server to server too often")
+}
+
+// redirect returns the first word of an error that a server replied which was asked at an address, and the address
+// that follows if it is MOVED or ASK. A server may leave out the host, which then is its own, and the brackets
+// of IPv6.
+func redirect(reply, asked string) (word, addr string) {
+	word, rest, _ := strings.Cut(reply, " ")
+	_, addr, _ = strings.Cut(rest, " ")
+	colon := strings.LastIndexByte(addr, ':')
+	if colon < 0 {
+		return word, addr
+	}
+	host, port := strings.Trim(addr[:colon], "[]"), addr[colon+1:]
+	if host == "" || host == "?" {
+		host, _, _ = net.SplitHostPort(asked)
+	}
+	return word, net.JoinHostPort(host, port)
 }

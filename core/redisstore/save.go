@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/holdover-web/holdover/core"
@@ -17,7 +18,9 @@ func (s *Store) Save(ctx context.Context, key core.Key, c *core.Change) (uint64,
 	if c.SetIdle {
 		newIdle = idle(c.Idle)
 	}
+	repeated := false
 	reply, err := s.ask(ctx, it, request{script: saveScript, args: func(again bool) []any {
+		repeated = again
 		args := make([]any, 0, 20)
 		if c.Fence != 0 && c.Unlock {
 			args = append(args, nil, 3, it.data, it.arg, it.queue(key.ID))
@@ -27,6 +30,9 @@ func (s *Store) Save(ctx context.Context, key core.Key, c *core.Change) (uint64,
 		return append(args, key.ID, s.grace, id[:], again, int64(c.Base), int64(c.Version), fenceBytes(c.Fence),
 			reserveArg, newIdle, c.MaxSize, v.kind, v.count, v.items, v.changed, v.deleted, writer)
 	}}, core.ErrGone)
+	if moved, ok := errors.AsType[*core.MovedError](err); ok && repeated {
+		return 0, fmt.Errorf("%w: %v", ErrUnknown, moved) // not made twice by whoever follows
+	}
 	if err != nil {
 		return 0, err
 	}

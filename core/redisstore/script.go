@@ -105,8 +105,10 @@ func (r *request) send(ctx context.Context, l *link, eval string, args []any, as
 	if err != nil {
 		return nil, err
 	}
-	if e, ok := replies[at].(redis.Error); ok {
-		return nil, e
+	for _, reply := range replies[at:] {
+		if e, ok := reply.(redis.Error); ok {
+			return nil, e
+		}
 	}
 	if r.then == nil {
 		return replies[at], nil

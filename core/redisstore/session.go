@@ -88,7 +88,8 @@ func idle(d time.Duration) int64 {
 
 // Touch moves the last access to now.
 func (s *Store) Touch(ctx context.Context, key core.Key, _ time.Time) error {
-	_, err := s.loadTouching(ctx, s.subject(key), 0, core.ErrGone)
+	it := s.subject(key)
+	_, err := s.ask(ctx, it, s.loading(it, 0), core.ErrGone)
 	return err
 }
 

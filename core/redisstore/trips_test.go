@@ -292,8 +292,8 @@ func TestTripsOfHandOver(t *testing.T) {
 			ok(t, errors.Join(errs...))
 			trips, commands := float64(w.trips())/(clients*rounds), float64(w.commands())/(clients*rounds)
 			t.Logf("%.3f trips and %.3f commands a request", trips, commands)
-			if commands > 1.2 {
-				t.Errorf("%.3f commands a request, want at most 1.2: %v", commands, w.names())
+			if trips > 1.2 {
+				t.Errorf("%.3f trips a request, want at most 1.2: %v", trips, w.names())
 			}
 			if n := counted(t, m, id); n != clients*rounds {
 				t.Errorf("n = %d, want %d", n, clients*rounds)

@@ -164,7 +164,7 @@ func (s *Store) WaitLock(ctx context.Context, key core.Key, limit time.Duration)
 	it := s.subject(key)
 	timer := time.NewTimer(min(limit, reserve)) // those in front may have died
 	defer timer.Stop()
-	if err := s.wakeups.listen(ctx, timer.C); err != nil {
+	if listening, err := s.wakeups.listen(ctx, timer.C); err != nil || !listening {
 		return err
 	}
 	t, woken := s.wakeups.ticketFor(key)
@@ -217,12 +217,12 @@ func (s *Store) giveUp(key core.Key, t ticket, done *atomic.Bool) {
 	}
 }
 
-// listen returns when the channel is listened on, or when there is no more time to wait for that.
-func (w *wakeups) listen(ctx context.Context, timeout <-chan time.Time) error {
+// listen makes sure that the channel is listened on. It returns false when the time is over before.
+func (w *wakeups) listen(ctx context.Context, timeout <-chan time.Time) (bool, error) {
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
-		return core.ErrClosed
+		return false, core.ErrClosed
 	}
 	if !w.listening {
 		w.listening = true
@@ -232,16 +232,17 @@ func (w *wakeups) listen(ctx context.Context, timeout <-chan time.Time) error {
 	w.mu.Unlock()
 	select {
 	case <-ready:
-		return nil
+		return true, nil
 	default:
 	}
 	select {
 	case <-ready:
+		return true, nil
 	case <-timeout:
+		return false, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
-	return nil
 }
 
 // receive listens until the store is closed.

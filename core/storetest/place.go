@@ -14,7 +14,7 @@ var placePromises = []promise{
 	{"RotateElsewhere", "Rotating to an id of another place says ErrUnsupported and changes nothing.", checkRotateElsewhere},
 }
 
-const placeTries = 1 << 16 // how many ids a manager draws for one of a certain place
+const placeTries = 1 << 16 // how many ids are drawn for one of a certain place; managers draw more
 
 // placer returns the first way to the data that has places.
 func (e *env) placer() (core.Placer, bool) {
