@@ -153,3 +153,21 @@ func TestClosedNodeIsNotDialed(t *testing.T) {
 		t.Error("a connection of a closed node")
 	}
 }
+
+// TestOneMaster has the connections to a master find another one after the other.
+func TestOneMaster(t *testing.T) {
+	t.Parallel()
+	old, next := redistest.Start(t), redistest.Start(t)
+	for _, tt := range []struct {
+		name, second string
+		used         bool
+	}{{"the same", old.Addr(), true}, {"another", next.Addr(), false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			used, err := redisstore.DialTwice(t.Context(), redisstore.Config{Addrs: []string{old.Addr()}}, old.Addr(), tt.second)
+			ok(t, err)
+			if used != tt.used {
+				t.Errorf("the first connection is used: %v, want %v", used, tt.used)
+			}
+		})
+	}
+}

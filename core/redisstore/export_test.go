@@ -112,3 +112,22 @@ func InLine(ctx context.Context, s *Store, key core.Key) (int, error) {
 	}
 	return redis.Int(l.do(ctx, "LLEN", []any{it.queue(key.ID)}, 0, nil))
 }
+
+// DialTwice has a node with two connections find one server for the first and another for the second, and tells
+// whether the first connection is still used then.
+func DialTwice(ctx context.Context, cfg Config, first, second string) (stillUsed bool, err error) {
+	cfg.Connections = 2
+	cfg = cfg.withDefaults()
+	addr := first
+	n := newNode(&cfg, func(context.Context) (string, error) { return addr, nil })
+	defer n.close()
+	one, err := n.link(ctx)
+	if err != nil {
+		return false, err
+	}
+	addr = second
+	if _, err := n.link(ctx); err != nil {
+		return false, err
+	}
+	return one.why() == nil, nil
+}

@@ -70,6 +70,7 @@ func (n *node) link(ctx context.Context) (*link, error) {
 		<-l.done
 		return nil, &failure{err: errClosed}
 	}
+	n.agree(l.addr)
 	return l, nil
 }
 
@@ -92,6 +93,16 @@ func (n *node) dial(ctx context.Context) (*link, error) {
 		return nil, err
 	}
 	return newLink(addr, conn, w, n.cfg.MaxPending, n.cfg.Timeout), nil
+}
+
+// agree closes connections to other servers than the one that was found last. After a failover the old
+// master may go on for a while, and no call may be half with it and half with the new one.
+func (n *node) agree(addr string) {
+	for i := range n.lines {
+		if l := n.lines[i].link.Load(); l != nil && l != closedLink && l.addr != addr {
+			l.close(fmt.Errorf("redisstore: %s is not the master any more, %s is", l.addr, addr))
+		}
+	}
 }
 
 // forget closes the connections, so that the next call finds the server anew.
