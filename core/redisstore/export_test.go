@@ -89,7 +89,7 @@ func IsWrongType(text string) bool                { return isWrongType(redis.Err
 // Pending returns how many commands await their reply.
 func Pending(s *Store) int {
 	n := 0
-	for _, node := range s.route.nodes() {
+	for _, node := range nodesOf(s) {
 		for i := range node.lines {
 			if l := node.lines[i].link.Load(); l != nil {
 				n += int(l.waiting.Load())
@@ -130,4 +130,11 @@ func DialTwice(ctx context.Context, cfg Config, first, second string) (stillUsed
 		return false, err
 	}
 	return one.why() == nil, nil
+}
+
+func nodesOf(s *Store) []*node {
+	if c, ok := s.route.(*cluster); ok {
+		return c.nodes()
+	}
+	return []*node{s.route.(single).n}
 }

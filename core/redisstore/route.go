@@ -25,9 +25,6 @@ type router interface {
 	// doubt is told that n may not be the right server any more.
 	doubt(n *node, reason error)
 
-	// nodes returns all servers that are known.
-	nodes() []*node
-
 	close()
 }
 
@@ -40,7 +37,6 @@ type single struct {
 func (s single) node(context.Context, uint16) (*node, error) { return s.n, nil }
 func (s single) moved(uint16, string) *node                  { return s.n }
 func (s single) other(string) *node                          { return s.n }
-func (s single) nodes() []*node                              { return []*node{s.n} }
 func (s single) close()                                      { s.n.close() }
 
 func (s single) doubt(n *node, reason error) {
