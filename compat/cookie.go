@@ -11,6 +11,9 @@ import (
 	"github.com/holdover-web/holdover/core"
 )
 
+// defaultName says nothing about the server.
+const defaultName = "sid"
+
 const hostPrefix, securePrefix = "__Host-", "__Secure-"
 
 // cookie knows how one Sessions' id travels. The attributes are written out once, at start-up.
@@ -24,7 +27,7 @@ type cookie struct {
 
 func newCookie(m *core.Manager, cfg SessionsConfig) (cookie, error) {
 	if cfg.Name == "" {
-		cfg.Name = "sid"
+		cfg.Name = defaultName
 	}
 	if cfg.Path == "" {
 		cfg.Path = "/"

@@ -23,6 +23,7 @@ func Echo(s *Sessions) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			if q := running(c.Request()); q != nil {
 				defer q.focus(q.attach(s))
+				q.receive(s, c.Request())
 				return next(c)
 			}
 			return serveEcho(s, c, next)
@@ -36,6 +37,7 @@ func serveEcho(s *Sessions, c echo.Context, next echo.HandlerFunc) error {
 	q := newRequest(raw, c.Request(), s, &s.hold)
 	q.echo = c
 	c.SetRequest(&q.r)
+	q.receive(s, &q.r)
 	res.Writer = &q.resp
 	defer func() {
 		res.Writer = raw

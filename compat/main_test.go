@@ -147,12 +147,15 @@ func newSite(t testing.TB, cfg core.Config, scfg compat.SessionsConfig) *site {
 			t.Error(err)
 		}
 	})
-	scfg.Logger = slog.New(slog.NewTextHandler(st.log, nil))
+	scfg.Logger = st.logger()
 	if st.sessions, err = compat.NewSessions(st.manager, scfg); err != nil {
 		t.Fatal(err)
 	}
 	return st
 }
+
+// logger writes what tests find in log.
+func (st *site) logger() *slog.Logger { return slog.New(slog.NewTextHandler(st.log, nil)) }
 
 // count returns how many sessions there are.
 func (st *site) count() int {

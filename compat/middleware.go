@@ -29,6 +29,7 @@ func Chain(m ...Middleware) Middleware {
 func (s *Sessions) Wrap(next Application) Application {
 	return ApplicationFunc(func(env *Environ, start StartResponse) (Body, error) {
 		defer env.q.focus(env.q.attach(s))
+		env.q.receiveInput(s, env)
 		body, err := next.Call(env, start)
 		switch body.(type) {
 		case nil, *fileBody, bytesBody:
