@@ -91,7 +91,7 @@ func TestCarriers(t *testing.T) {
 				if !strings.HasPrefix(text, "n=2 path=/page uri=/page") || !strings.HasSuffix(text, "body="+wantBody) {
 					t.Errorf("%s: %q", mt.name, text)
 				}
-				wantNoCookie(t, resp) // it is known by cookie, or must not become one
+				wantNoCookie(t, resp)          // it is known by cookie, or must not become one
 				inURL := by != compat.ByCookie // a field's page may have links with the id
 				if got := resp.Header.Get("Referrer-Policy"); (got == "same-origin") != inURL {
 					t.Errorf("%s: Referrer-Policy %q", mt.name, got)

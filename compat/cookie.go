@@ -23,6 +23,7 @@ type cookie struct {
 	set     [2]string // what follows the id, without and with Secure
 	clear   [2]string // the whole header that removes the cookie, likewise
 	noStore bool
+	strict  bool // SameSite=Strict
 }
 
 func newCookie(m *core.Manager, cfg SessionsConfig) (cookie, error) {
@@ -42,7 +43,7 @@ func newCookie(m *core.Manager, cfg SessionsConfig) (cookie, error) {
 	if err := cfg.check(m); err != nil {
 		return cookie{}, err
 	}
-	ck := cookie{name: cfg.Name, secure: cfg.Secure, noStore: !cfg.AllowCaching}
+	ck := cookie{name: cfg.Name, secure: cfg.Secure, noStore: !cfg.AllowCaching, strict: cfg.SameSite == http.SameSiteStrictMode}
 	for i := range ck.set {
 		attrs := cfg.attributes(i == 1)
 		age := ""

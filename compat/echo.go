@@ -160,6 +160,28 @@ func EchoRetry(cfg RetryConfig) echo.MiddlewareFunc {
 	}
 }
 
+// EchoHandover is Handover.Middleware for Echo, with Echo for its Sessions around it.
+func EchoHandover(h *Handover) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return Echo(h.sessions)(func(c echo.Context) error {
+			if answered, err := h.answer(c.Response(), c.Request()); answered || err != nil {
+				return err
+			}
+			return next(c)
+		})
+	}
+}
+
+// EchoPolicy is Policy for Echo: for a group or a route.
+func EchoPolicy(opts ...core.OpenOption) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.SetRequest(c.Request().WithContext(policyContext(c.Request().Context(), opts)))
+			return next(c)
+		}
+	}
+}
+
 // EchoHandler serves an application as an Echo handler. SCRIPT_NAME is the configured prefix or, without one,
 // the part of the path that the route matched before its "*".
 func EchoHandler(app Application, cfg HandlerConfig) echo.HandlerFunc {

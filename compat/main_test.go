@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,13 @@ import (
 	"github.com/holdover-web/holdover/core/memstore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(childStore); url != "" {
+		childSite(url)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // spyStore is a memory store that counts calls and fails when told to.
 type spyStore struct {
