@@ -2,6 +2,7 @@ package compat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/holdover-web/holdover/core"
@@ -44,7 +45,7 @@ func (s *Sessions) explicit(ctx context.Context, op string, get func(*core.Manag
 	}
 	session, err := get(s.manager)
 	if err != nil {
-		if isAbsent(err) {
+		if errors.Is(err, core.ErrNotFound) {
 			return nil, fmt.Errorf("compat: OpenID: %w", err)
 		}
 		return nil, &SessionError{Op: op, Err: err}

@@ -2,7 +2,6 @@ package compat
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 
@@ -52,5 +51,3 @@ func withPolicy(ctx context.Context, opts []core.OpenOption) []core.OpenOption {
 	}
 	return slices.Concat(route, opts)
 }
-
-func isAbsent(err error) bool { return errors.Is(err, core.ErrNotFound) }

@@ -3,7 +3,6 @@ package compat
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -201,7 +200,7 @@ func (q *request) open(ctx context.Context, sl *slot, create bool, opts []core.O
 	case !create:
 		return nil, core.ErrNotFound
 	case q.resp.Sent():
-		return nil, fmt.Errorf("a new session: %w", ErrSent)
+		return nil, q.absent()
 	}
 	s, err := sl.sessions.manager.Create(ctx, opts...)
 	if err != nil {
