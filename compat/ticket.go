@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -75,7 +76,7 @@ func (keys ticketKeys) sign(t ticket) string {
 
 // read returns a ticket that one of the keys has signed. Whether it is good, here and now, is for the caller to see.
 func (keys ticketKeys) read(s string) (t ticket, err error) {
-	if len(s) > maxTicket {
+	if len(s) > maxTicket || strings.ContainsAny(s, "\r\n") { // which base64 skips
 		return ticket{}, errTicketMalformed
 	}
 	b, err := ticketEncoding.DecodeString(s)
