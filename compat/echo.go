@@ -2,6 +2,7 @@ package compat
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -191,9 +192,25 @@ func EchoHandler(app Application, cfg HandlerConfig) echo.HandlerFunc {
 		if prefix == "" {
 			prefix = matchedPrefix(c.Path(), c.Request().URL)
 		}
-		h.serve(c.Response(), c.Request(), prefix)
+		h.serve(echoWriter{c.Response()}, c.Request(), prefix)
 		return nil
 	}
+}
+
+// echoWriter is Echo's response for applications: files go past it to the server's own ReadFrom.
+type echoWriter struct{ *echo.Response }
+
+// ReadFrom implements io.ReaderFrom, and keeps Echo's books.
+func (w echoWriter) ReadFrom(src io.Reader) (int64, error) {
+	if !w.Committed {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := io.Copy(w.Writer, src)
+	w.Size += n
+	if err == nil {
+		_, err = w.Write(nil) // for what Response.After registered
+	}
+	return n, err
 }
 
 // matchedPrefix returns as much of the path as a route has segments before its "*". They are counted in the
