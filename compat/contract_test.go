@@ -16,6 +16,24 @@ import (
 	"github.com/holdover-web/holdover/core"
 )
 
+// What PEP 3333 asks of a server, and the tests that watch over it:
+//
+//	the environ is the call's own, and may be changed      TestEnvironIsPrivateAndMutable, TestCascadeGivesEachItsOwnEnviron
+//	CGI keys, absent ones left out, bytes as they came     TestEnviron, TestEnvironAbsentThings, TestEnvironOverTCP, TestSameEnvironAsPython
+//	wsgi.* keys                                            TestEnviron, TestSameEnvironAsPython, TestURLsOverTCP
+//	wsgi.input ends with the body; wsgi.errors             TestInput*, FuzzInput, TestErrorStream*, TestReplacedStreams
+//	status and headers are checked, hop-by-hop refused     TestStartResponseRefuses, FuzzHeader, FuzzStatus
+//	nothing is sent before the first block                 TestHeadersWaitForTheBody
+//	a second start_response, exc_info                      TestApplicationResponses, TestExcInfoReplacesAll
+//	start_response as late as the first block              TestApplicationResponses
+//	each block leaves before the next; write() first       TestEachBlockLeavesBeforeTheNext, TestApplicationResponses
+//	close() exactly once, in every ending                  TestCloseExactlyOnce, TestCloseInEveryEnding, TestClientHangsUp
+//	Content-Length: never more; less ends the connection   TestContentLength, TestHeadAndBodiless
+//	100-continue; failures are logged and answered by 500  TestExpectationIsTheServers, TestApplicationFailsHalfway
+//	wsgi.file_wrapper, copied by the system                TestFileWrapper, TestSendfile, TestHeadReadsLittleOfAFile
+//	sessions are a function over the environ               TestEnvironSession
+//	URL reconstruction                                     TestURLs, TestURLsOverTCP, TestShiftPathInfo
+
 // TestInputEndsWithTheBody reads in every way what a client sends, with more behind it on the same connection.
 func TestInputEndsWithTheBody(t *testing.T) {
 	readers := map[string]func(in *compat.Input) (string, error){
@@ -297,13 +315,28 @@ func TestExcInfoReplacesAll(t *testing.T) {
 	}
 }
 
-// TestExpectationIsTheServers shows that the client is not asked for a body that the application does not want.
+// TestExpectationIsTheServers shows that the client is asked for the body when the application reads it, and not for one
+// that it does not want.
 func TestExpectationIsTheServers(t *testing.T) {
 	addr := start(t, compat.Handler(compat.ApplicationFunc(func(env *compat.Environ, start compat.StartResponse) (compat.Body, error) {
+		if env.PathInfo() == "/read" {
+			line, err := env.Input().ReadLine(0)
+			_, serr := start("200 OK", plain, nil)
+			return compat.Bytes(line), errors.Join(err, serr)
+		}
 		_, err := start("403 Forbidden", plain, nil)
 		return compat.Text("no"), err
 	}), compat.HandlerConfig{}))
 	c := dial(t, addr)
+	c.send("POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+	if head := c.head(); head != "HTTP/1.1 100 Continue\n" {
+		t.Errorf("the application reads, and the client is told %q", head)
+	}
+	c.send("body")
+	if resp, body := c.response("POST"); body != "body" || resp.StatusCode != 200 {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+	c = dial(t, addr)
 	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
 	if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 403 Forbidden\n") {
 		t.Errorf("got %q", head)
