@@ -137,18 +137,29 @@ func (q *request) link(sl *slot, raw string) string {
 	return rest
 }
 
-// ours parses a link, and returns nil if it may not carry the id. The path is the one that it leads to, escaped.
-func (q *request) ours(sl *slot, raw string) (u *url.URL, path string) {
+// SameSite reports whether a link of the response leads to the request's own scheme, host and port, for adapters that put
+// ids into links by themselves. It says no where browsers and this package could understand the link differently.
+func (e *Environ) SameSite(link string) bool { return e.q.sameSite(link, e.Scheme()) != nil }
+
+// sameSite parses a link, and returns nil if it leads elsewhere.
+func (q *request) sameSite(raw, scheme string) *url.URL {
 	// Browsers take a backslash for a slash, drop blanks and line ends, and go to another host at three slashes.
-	if strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c == '\\' || c == 0x7f }) || strings.HasPrefix(raw, "#") {
-		return nil, ""
+	if strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c == '\\' || c == 0x7f }) {
+		return nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.User != nil || u.Opaque != "" || u.Host == "" && (u.Scheme != "" || strings.HasPrefix(raw, "//")) {
-		return nil, ""
+		return nil
 	}
-	scheme := q.schemeFor(sl.sessions)
 	if u.Host != "" && (!sameHost(u.Host, q.r.Host, scheme) || u.Scheme != "" && !strings.EqualFold(u.Scheme, scheme)) {
+		return nil
+	}
+	return u
+}
+
+// ours parses a link, and returns nil if it may not carry the id. The path is the one that it leads to, escaped.
+func (q *request) ours(sl *slot, raw string) (u *url.URL, path string) {
+	if u = q.sameSite(raw, q.schemeFor(sl.sessions)); u == nil || strings.HasPrefix(raw, "#") {
 		return nil, ""
 	}
 	if strings.Contains(strings.ToLower(u.EscapedPath()), "%2e") { // dots to a browser
@@ -224,14 +235,23 @@ func (q *request) guard(sl *slot) {
 	if !inURL && !given {
 		return
 	}
+	q.keepPrivate(sl.sessions.cookie.noStore, cs.inURL != 0)
+}
+
+func (q *request) keepPrivate(noStore, noReferrer bool) {
 	h := q.resp.w.Header()
-	if sl.sessions.cookie.noStore && len(h["Cache-Control"]) == 0 {
+	if noStore && len(h["Cache-Control"]) == 0 {
 		h["Cache-Control"] = []string{"no-store"}
 	}
-	if cs.inURL != 0 && !saferReferrers[strings.ToLower(h.Get("Referrer-Policy"))] {
+	if noReferrer && !saferReferrers[strings.ToLower(h.Get("Referrer-Policy"))] {
 		h["Referrer-Policy"] = []string{"same-origin"} // the site's own checks of the origin go on working
 	}
 }
+
+// KeepPrivate says that the request's URL, or a link of the response, holds a secret, such as a session id that an adapter
+// takes from there by itself. The response then gets the Referrer-Policy "same-origin", unless its own is as careful, and a
+// Cache-Control "no-store", unless it has one. For ids that travel by SessionsConfig.Carriers this happens by itself.
+func (rw *Response) KeepPrivate() { rw.more().private = true }
 
 // hideIDs removes from a path what may be an id, for the log.
 func (s *Sessions) hideIDs(path string) string {

@@ -275,6 +275,9 @@ func (q *request) settle() {
 			q.guard(sl)
 		}
 	}
+	if q.resp.rest != nil && q.resp.rest.private {
+		q.keepPrivate(true, true)
+	}
 }
 
 // ids returns what is known by now of the ids that a slot's client came with: its cookie's, and the one it claims.

@@ -133,8 +133,12 @@ func TestIDInQuery(t *testing.T) {
 		victim := a.browser().begin()
 		stranger := a.browser()
 		want := map[bool]string{false: "none", true: "1"}[quirk]
-		if r := stranger.want("/get?_SID_="+victim, 200, want); r.Header.Get("Set-Cookie") != "" {
+		r := stranger.want("/get?_SID_="+victim, 200, want)
+		if r.Header.Get("Set-Cookie") != "" {
 			t.Errorf("quirk %v: another one's id in the query became a cookie", quirk)
+		}
+		if private := r.Header.Get("Referrer-Policy") == "same-origin"; private != quirk {
+			t.Errorf("quirk %v: headers %v", quirk, r.Header)
 		}
 		if r := stranger.do(http.MethodPost, "/get", "_SID_="+victim); r.body != want {
 			t.Errorf("quirk %v: another one's id in a form reads %q, want %q", quirk, r.body, want)
