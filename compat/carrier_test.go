@@ -427,3 +427,29 @@ func TestCarriersInACascade(t *testing.T) {
 		}
 	}
 }
+
+// TestCarriersAllocateNothing where the session is not used: no store call, and no more memory than the cookie alone.
+func TestCarriersAllocateNothing(t *testing.T) {
+	cost := func(cs []compat.Carrier, path string) float64 {
+		st := newSite(t, core.Config{}, compat.SessionsConfig{Carriers: cs})
+		h := st.sessions.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }))
+		r := get(path)
+		r.Header.Set("Cookie", "sid="+st.seed())
+		w := &nullWriter{h: make(http.Header)}
+		before := st.store.calls.Load()
+		allocs := testing.AllocsPerRun(200, func() {
+			clear(w.h)
+			h.ServeHTTP(w, r)
+		})
+		if calls := st.store.calls.Load() - before; calls != 0 {
+			t.Errorf("%v: %d store calls", cs, calls)
+		}
+		return allocs
+	}
+	if raceDetector {
+		t.Skip("it allocates by itself")
+	}
+	if cookie, all := cost(nil, "/page?a=1"), cost(everyWay, "/page?a=1"); all > cookie {
+		t.Errorf("%v allocations, and %v with the cookie alone", all, cookie)
+	}
+}

@@ -28,7 +28,8 @@ const (
 // keys, and a manager of the same id on the same store.
 type HandoverConfig struct {
 	// Sites are the base URLs of all sites that take part, such as "https://shop.example.org" or, if an application has
-	// only a part of a host, "https://example.org/admin". Sessions travel between these and nowhere else. Two at least.
+	// only a part of a host, "https://example.org/admin". Sessions travel between these and nowhere else. Two at least. The path must
+	// be inside of the session cookie's Path there, or the cookie is not sent.
 	Sites []string
 
 	// CurrentKey signs tickets, OldKeys are those that signed before it. Each is at least 32 random bytes, the same for
@@ -233,7 +234,8 @@ func (h *Handover) Link(ctx context.Context, to string) (string, error) {
 	case there == nil:
 		return "", fmt.Errorf("%w: %s://%s%s", ErrNotASite, u.Scheme, u.Host, u.EscapedPath())
 	case here == nil:
-		return "", fmt.Errorf("%w: the page that is being served, on host %q", ErrNotASite, q.r.Host)
+		return "", fmt.Errorf("%w: the page that is being served, on %s://%s; behind a proxy that ends TLS, set SessionsConfig.Scheme",
+			ErrNotASite, q.schemeFor(h.sessions), q.r.Host)
 	case there == here:
 		return to, nil
 	}

@@ -258,6 +258,34 @@ func TestHandoverWithoutASession(t *testing.T) {
 	}
 }
 
+// TestHandoverToALongURL keeps the session when the page does not fit into a ticket, and the page when there is none.
+func TestHandoverToALongURL(t *testing.T) {
+	p := newPair(t, compat.HandoverConfig{})
+	b := p.hosts.surfer(t)
+	b.visit(shopURL + "/login?user=ann")
+	for size, want := range map[int]string{2000: "ann at /back/x?q=yyy", 20000: "ann at /back/"} {
+		_, link := b.visit(shopURL + "/link?to=" + url.QueryEscape(adminURL+"/x?q="+strings.Repeat("y", size)))
+		if _, _, body := b.follow(link); !strings.HasPrefix(body, want) {
+			t.Errorf("%d characters: %.30q", size, body)
+		}
+	}
+}
+
+// TestHandoverBelowNoSite leaves the page alone, and says what is wrong.
+func TestHandoverBelowNoSite(t *testing.T) {
+	p := newPair(t, compat.HandoverConfig{})
+	b := hosts{"other.test": p.hosts["shop.test"], "shop.test": p.hosts["shop.test"]}.surfer(t)
+	if _, body := b.visit("http://other.test/?handover=from.x"); body != "nobody at /?handover=from.x" {
+		t.Errorf("%q", body)
+	}
+	if log := p.shop.log.String(); !strings.Contains(log, "below no site") {
+		t.Errorf("log %s", log)
+	}
+	if _, body := b.visit("http://other.test/link?to=" + url.QueryEscape(adminURL)); !strings.Contains(body, "http://other.test") {
+		t.Errorf("the link: %q", body)
+	}
+}
+
 // TestHandoverWantsANavigation: what a page loads by itself, or a browser in advance, moves no session.
 func TestHandoverWantsANavigation(t *testing.T) {
 	p := newPair(t, compat.HandoverConfig{})

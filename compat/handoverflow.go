@@ -36,26 +36,29 @@ func (h *Handover) answer(w http.ResponseWriter, r *http.Request) (answered bool
 	page := q.visibleURL(h.sessions)
 	value := firstParam(page.RawQuery, h.cfg.Param+"=")
 	page.RawQuery = dropParam(page.RawQuery, h.cfg.Param+"=")
+	kind, rest, _ := strings.Cut(value, ".")
+	if kind += "."; kind != askFor && kind != give && kind != bring {
+		return false, nil // another's parameter
+	}
 	here := h.siteOf(page)
 	if here == nil {
+		h.log.WarnContext(r.Context(), "a hand-over came to a page that is below no site of HandoverConfig.Sites; behind a proxy that ends TLS, "+
+			"set SessionsConfig.Scheme", "scheme", page.Scheme, "host", page.Host)
 		return false, nil
 	}
 	step := &handoverStep{Handover: h, q: q, sl: sl, w: w, r: r, here: here, page: page}
-	kind, rest, _ := strings.Cut(value, ".")
 	if strings.HasPrefix(r.Header.Get("Sec-Purpose"), "prefetch") {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusServiceUnavailable) // nobody has followed the link yet
 		return true, nil
 	}
-	switch kind + "." {
+	switch kind {
 	case askFor:
 		step.ask(rest)
 	case give:
 		err = step.give(rest)
 	case bring:
 		err = step.take(rest)
-	default:
-		return false, nil // another's parameter
 	}
 	return true, err
 }
@@ -103,6 +106,7 @@ func (s *handoverStep) give(rest string) error {
 		s.redirect(s.here.base + "/")
 		return nil
 	}
+	u.RawQuery = dropParam(u.RawQuery, s.cfg.Param+"=")
 	ctx := s.r.Context()
 	session, err := s.sessions.Existing(ctx, core.ReadOnly)
 	if errors.Is(err, core.ErrNotFound) {
@@ -114,6 +118,9 @@ func (s *handoverStep) give(rest string) error {
 		return err
 	}
 	t := ticket{site: there.base, to: u.RequestURI(), ends: s.records.Config().Now().Add(s.cfg.Lifetime), holder: [sha256.Size]byte(hash)}
+	if len(t.to) > maxTicketPage {
+		t.to = there.path + "/" // the session counts more than the page
+	}
 	if t.ref, err = s.store(ctx, session.ID()); err != nil {
 		return err
 	}

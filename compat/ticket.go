@@ -24,7 +24,8 @@ type ticket struct {
 
 const (
 	minTicketKey   = 32   // bytes
-	maxTicket      = 4096 // characters; more does not fit into every URL
+	maxTicket      = 6000 // characters; more does not fit into every URL
+	maxTicketPage  = 3000 // bytes of ticket.to
 	ticketVersion  = 1
 	ticketOverhead = 1 + 8 + sha256.Size + 1 + 2 // what a ticket has beside its strings
 )
