@@ -69,7 +69,7 @@ type Peer struct {
 // Peers are all of them, in the order of the tables.
 func Peers() []Peer {
 	return []Peer{
-		echoPeer,
+		echoPeer, holdoverHello, overTCP(echoPeer, "echo-tcp"), overTCP(holdoverHello, "holdover-wsgi-tcp"),
 		floorMemory, holdoverCompat, holdoverWSGI, holdoverWebKit, scsMemory,
 		echoContribCookie,
 		floorFile(Tmpfs), holdoverFile("holdover-file-tmpfs", Tmpfs, "none"), gorillaFile,

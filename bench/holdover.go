@@ -29,6 +29,32 @@ var holdoverWSGI = Peer{
 	Open:   func(string) (http.Handler, func() error, error) { return openHoldover("memory:", wsgiHandler) },
 }
 
+// holdoverHello is an application in the manner of WSGI that says hello and has no session: what the interface itself costs.
+var holdoverHello = Peer{
+	Name:   "holdover-wsgi-hello",
+	Medium: Nowhere,
+	Bare:   true,
+	Ops:    []Op{Untouched},
+	Open: func(string) (http.Handler, func() error, error) {
+		hello := compat.EchoHandler(compat.ApplicationFunc(helloApp), compat.HandlerConfig{})
+		e := echo.New()
+		for _, op := range Ops {
+			e.GET("/"+string(op), hello)
+		}
+		return e, closeNothing, nil
+	},
+}
+
+// helloApp is the first application of PEP 3333.
+func helloApp(_ *compat.Environ, start compat.StartResponse) (compat.Body, error) {
+	if _, err := start("200 OK", helloHeaders, nil); err != nil {
+		return nil, err
+	}
+	return compat.Bytes(okBody), nil
+}
+
+var helloHeaders = []compat.Header{{Name: "Content-Type", Value: "text/plain"}}
+
 // holdoverFile is holdoverCompat on the file store.
 func holdoverFile(name string, m Medium, durability string) Peer {
 	return Peer{

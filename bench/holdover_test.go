@@ -96,4 +96,7 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("/%s: %d allocations, at most %d allowed", op, got, limit)
 		}
 	}
+	if got, limit := allocations(holdoverHello, Untouched), allocations(echoPeer, Untouched)+4; got > limit {
+		t.Errorf("hello: %d allocations, at most %d allowed", got, limit)
+	}
 }

@@ -3,6 +3,7 @@ package compat
 import (
 	"io"
 	"iter"
+	"slices"
 )
 
 // Application is a WSGI application in Go (PEP 3333). The server calls it once for each request.
@@ -60,16 +61,35 @@ type Body interface {
 }
 
 // Bytes returns a body of the given blocks.
-func Bytes(blocks ...[]byte) Body { return bytesBody(blocks) }
+func Bytes(blocks ...[]byte) Body {
+	if len(blocks) == 1 { // as most are
+		return &blockBody{blocks[0]}
+	}
+	return bytesBody(slices.Clone(blocks)) // so that the list of one need not be kept
+}
 
 // Text returns a body of one block.
-func Text(s string) Body { return bytesBody{[]byte(s)} }
+func Text(s string) Body { return textBody(s) }
 
-type bytesBody [][]byte
+// The bodies that are there as a whole. The server takes them apart by itself, since going through Blocks costs several
+// allocations.
+type (
+	bytesBody [][]byte
+	blockBody [1][]byte
+	textBody  string
+)
 
-func (b bytesBody) Blocks() iter.Seq2[[]byte, error] {
+func (b bytesBody) Blocks() iter.Seq2[[]byte, error]  { return blocks(b) }
+func (b *blockBody) Blocks() iter.Seq2[[]byte, error] { return blocks(b[:]) }
+func (b textBody) Blocks() iter.Seq2[[]byte, error]   { return blocks([][]byte{[]byte(b)}) }
+
+func (bytesBody) Close() error  { return nil }
+func (*blockBody) Close() error { return nil }
+func (textBody) Close() error   { return nil }
+
+func blocks(list [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		for _, block := range b {
+		for _, block := range list {
 			if !yield(block, nil) {
 				return
 			}
@@ -77,7 +97,14 @@ func (b bytesBody) Blocks() iter.Seq2[[]byte, error] {
 	}
 }
 
-func (bytesBody) Close() error { return nil }
+// lifeless reports whether a body runs nothing of the application any more.
+func lifeless(b Body) bool {
+	switch b.(type) {
+	case nil, *fileBody, bytesBody, *blockBody, textBody:
+		return true
+	}
+	return false
+}
 
 // File returns a body that sends what r holds, and closes r if it is an io.Closer: wsgi.file_wrapper
 // of PEP 3333. Nothing is read before the server asks for blocks. A server that gets it as the final

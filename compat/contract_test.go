@@ -16,6 +16,24 @@ import (
 	"github.com/holdover-web/holdover/core"
 )
 
+// What PEP 3333 asks of a server, and the tests that watch over it:
+//
+//	the environ is the call's own, and may be changed      TestEnvironIsPrivateAndMutable, TestCascadeGivesEachItsOwnEnviron
+//	CGI keys, absent ones left out, bytes as they came     TestEnviron, TestEnvironAbsentThings, TestEnvironOverTCP, TestSameEnvironAsPython
+//	wsgi.* keys                                            TestEnviron, TestSameEnvironAsPython, TestURLsOverTCP
+//	wsgi.input ends with the body; wsgi.errors             TestInput*, FuzzInput, TestErrorStream*, TestReplacedStreams
+//	status and headers are checked, hop-by-hop refused     TestStartResponseRefuses, FuzzHeader, FuzzStatus
+//	nothing is sent before the first block                 TestHeadersWaitForTheBody
+//	a second start_response, exc_info                      TestApplicationResponses, TestExcInfoReplacesAll
+//	start_response as late as the first block              TestApplicationResponses
+//	each block leaves before the next; write() first       TestEachBlockLeavesBeforeTheNext, TestApplicationResponses
+//	close() exactly once, in every ending                  TestCloseExactlyOnce, TestCloseInEveryEnding, TestClientHangsUp
+//	Content-Length: never more; less ends the connection   TestContentLength, TestHeadAndBodiless
+//	100-continue; failures are logged and answered by 500  TestEnvironOverTCP, TestExpectationIsTheServers, TestApplicationFailsHalfway
+//	wsgi.file_wrapper, copied by the system                TestFileWrapper, TestSendfile, TestHeadReadsLittleOfAFile
+//	sessions are a function over the environ               TestEnvironSession
+//	URL reconstruction                                     TestURLs, TestURLsOverTCP, TestShiftPathInfo
+
 // TestInputEndsWithTheBody reads in every way what a client sends, with more behind it on the same connection.
 func TestInputEndsWithTheBody(t *testing.T) {
 	readers := map[string]func(in *compat.Input) (string, error){

@@ -11,6 +11,9 @@ import (
 	"github.com/holdover-web/holdover/core"
 )
 
+// defaultName says nothing about the server.
+const defaultName = "sid"
+
 const hostPrefix, securePrefix = "__Host-", "__Secure-"
 
 // cookie knows how one Sessions' id travels. The attributes are written out once, at start-up.
@@ -20,11 +23,12 @@ type cookie struct {
 	set     [2]string // what follows the id, without and with Secure
 	clear   [2]string // the whole header that removes the cookie, likewise
 	noStore bool
+	strict  bool // SameSite=Strict
 }
 
 func newCookie(m *core.Manager, cfg SessionsConfig) (cookie, error) {
 	if cfg.Name == "" {
-		cfg.Name = "sid"
+		cfg.Name = defaultName
 	}
 	if cfg.Path == "" {
 		cfg.Path = "/"
@@ -39,7 +43,7 @@ func newCookie(m *core.Manager, cfg SessionsConfig) (cookie, error) {
 	if err := cfg.check(m); err != nil {
 		return cookie{}, err
 	}
-	ck := cookie{name: cfg.Name, secure: cfg.Secure, noStore: !cfg.AllowCaching}
+	ck := cookie{name: cfg.Name, secure: cfg.Secure, noStore: !cfg.AllowCaching, strict: cfg.SameSite == http.SameSiteStrictMode}
 	for i := range ck.set {
 		attrs := cfg.attributes(i == 1)
 		age := ""

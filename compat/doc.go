@@ -86,6 +86,36 @@
 // cookies of the name, the first well-formed one of up to eight counts; browsers send the one with the longest path
 // first.
 //
+// # Other carriers
+//
+// SessionsConfig.Carriers lets ids travel in other ways than the cookie. Nothing of this happens unless it is asked for.
+//
+//	carrier     an id in               put there by       never
+//	----------  ---------------------  -----------------  ----------------------------------------------------
+//	ByCookie    the cookie             this package
+//	ByQuery     /page?sid=ID           [Sessions.URL]     a cookie; in links of other sites
+//	ByPath      /shop/sid=ID/page      [Sessions.URL]     the same; in SCRIPT_NAME, PATH_INFO or REQUEST_URI
+//	ByField     a form's hidden field  [Sessions.Field]   a cookie
+//	(argument)  [Sessions.OpenID]      the application    a cookie
+//
+// Responses to URLs with an id in them, or with ids in their links, get a Referrer-Policy and a Cache-Control that keep the id
+// to the site and its user.
+//
+// # Several hosts
+//
+// A [Handover] gives the user of one host the same session on another: by a ticket that is signed, good once, for
+// seconds, for one host and for one browser, and that holds no id.
+//
+// # Connections that stay open
+//
+// WebSockets and streams of events open their session for one message at a time, by [Message]. Nothing is locked between
+// two messages, and a logout shows in the next.
+//
+// # Routes
+//
+// [Policy], [EchoPolicy] and [PolicyFor] give a route, or a group of them, a locking policy or a save policy of its own, or
+// have it read only. What is given to Session itself counts more.
+//
 // # Echo
 //
 // Echo (v4) is known to echo.go alone. Echo's Response notes an informational status sent through it as if it were the

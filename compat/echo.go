@@ -2,6 +2,7 @@ package compat
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,6 +24,7 @@ func Echo(s *Sessions) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			if q := running(c.Request()); q != nil {
 				defer q.focus(q.attach(s))
+				q.receive(s, c.Request())
 				return next(c)
 			}
 			return serveEcho(s, c, next)
@@ -36,6 +38,7 @@ func serveEcho(s *Sessions, c echo.Context, next echo.HandlerFunc) error {
 	q := newRequest(raw, c.Request(), s, &s.hold)
 	q.echo = c
 	c.SetRequest(&q.r)
+	q.receive(s, &q.r)
 	res.Writer = &q.resp
 	defer func() {
 		res.Writer = raw
@@ -158,6 +161,28 @@ func EchoRetry(cfg RetryConfig) echo.MiddlewareFunc {
 	}
 }
 
+// EchoHandover is Handover.Middleware for Echo, with Echo for its Sessions around it.
+func EchoHandover(h *Handover) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return Echo(h.sessions)(func(c echo.Context) error {
+			if answered, err := h.answer(c.Response(), c.Request()); answered || err != nil {
+				return err
+			}
+			return next(c)
+		})
+	}
+}
+
+// EchoPolicy is Policy for Echo: for a group or a route.
+func EchoPolicy(opts ...core.OpenOption) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.SetRequest(c.Request().WithContext(policyContext(c.Request().Context(), opts)))
+			return next(c)
+		}
+	}
+}
+
 // EchoHandler serves an application as an Echo handler. SCRIPT_NAME is the configured prefix or, without one,
 // the part of the path that the route matched before its "*".
 func EchoHandler(app Application, cfg HandlerConfig) echo.HandlerFunc {
@@ -167,9 +192,25 @@ func EchoHandler(app Application, cfg HandlerConfig) echo.HandlerFunc {
 		if prefix == "" {
 			prefix = matchedPrefix(c.Path(), c.Request().URL)
 		}
-		h.serve(c.Response(), c.Request(), prefix)
+		h.serve(echoWriter{c.Response()}, c.Request(), prefix)
 		return nil
 	}
+}
+
+// echoWriter is Echo's response for applications: files go past it to the server's own ReadFrom.
+type echoWriter struct{ *echo.Response }
+
+// ReadFrom implements io.ReaderFrom, and keeps Echo's books.
+func (w echoWriter) ReadFrom(src io.Reader) (int64, error) {
+	if !w.Committed {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := io.Copy(w.Writer, src)
+	w.Size += n
+	if err == nil {
+		_, err = w.Write(nil) // for what Response.After registered
+	}
+	return n, err
 }
 
 // matchedPrefix returns as much of the path as a route has segments before its "*". They are counted in the

@@ -17,10 +17,10 @@ import (
 // the log and holds no session id, but may name servers and files, so it is not for the client.
 type ErrorPage func(w http.ResponseWriter, r *http.Request, err error)
 
-// SessionError tells that a session could not be opened, created, committed, rotated or invalidated. The
+// SessionError tells that a session could not be opened, created, committed, rotated, invalidated or handed over. The
 // cause can be found with errors.Is and errors.As; one that is no error of package core is the store's own.
 type SessionError struct {
-	Op  string // "open", "create", "commit", "rotate" or "invalidate"
+	Op  string // "open", "create", "commit", "rotate", "invalidate" or "hand over"
 	Err error
 }
 

@@ -91,6 +91,7 @@ func (h *handler) call(q *request, w http.ResponseWriter, r *http.Request, scrip
 	c := &call{q: q, length: -1}
 	c.env = Environ{r: r, w: w, q: q, log: h.hold.log, script: script, path: path}
 	defer c.flushErrors()
+	q.receivePath(&c.env)
 	err := c.run(h.app)
 	switch {
 	case err == nil:
@@ -130,6 +131,7 @@ type call struct {
 	applied bool  // they were handed to the response
 	length  int64 // the declared Content-Length, or -1
 	written int64
+	values  [4]string // room for those of most responses
 }
 
 // run runs the application to its end and closes its body.
@@ -158,6 +160,19 @@ func (c *call) send(body Body) error {
 	case *fileBody:
 		_, err := c.readFrom(b.r)
 		return err
+	case *blockBody:
+		_, err := c.Write(b[0])
+		return err
+	case textBody:
+		_, err := c.WriteString(string(b))
+		return err
+	case bytesBody:
+		for _, block := range b {
+			if _, err := c.Write(block); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	for block, err := range body.Blocks() {
 		if err != nil {
@@ -195,19 +210,40 @@ func (c *call) start(status string, headers []Header, excInfo error) (io.Writer,
 
 // Write is WSGI's write().
 func (c *call) Write(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if err := c.apply(); err != nil {
+	if err := c.admit(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
-	if c.length >= 0 && c.written+int64(len(p)) > c.length {
-		return 0, ErrTooLong
-	}
 	n, err := c.env.w.Write(p)
+	return c.wrote(n, len(p), err)
+}
+
+// WriteString is Write for a string.
+func (c *call) WriteString(s string) (int, error) {
+	if err := c.admit(len(s)); err != nil || len(s) == 0 {
+		return 0, err
+	}
+	n, err := io.WriteString(c.env.w, s)
+	return c.wrote(n, len(s), err)
+}
+
+// admit prepares for n bytes of the body. An empty block starts nothing.
+func (c *call) admit(n int) error {
+	if n == 0 {
+		return nil
+	}
+	if err := c.apply(); err != nil {
+		return err
+	}
+	if c.length >= 0 && c.written+int64(n) > c.length {
+		return ErrTooLong
+	}
+	return nil
+}
+
+func (c *call) wrote(n, of int, err error) (int, error) {
 	c.written += int64(n)
-	if errors.Is(err, http.ErrBodyNotAllowed) {
-		return len(p), nil // as for HEAD, nobody wants to see it
+	if err != nil && errors.Is(err, http.ErrBodyNotAllowed) {
+		return of, nil // as for HEAD, nobody wants to see it
 	}
 	return n, err
 }
@@ -244,12 +280,18 @@ func (c *call) apply() error {
 	}
 	c.applied = true
 	h := c.env.w.Header()
+	values := c.values[:] // one list for all, as they mostly have one value each
+	if len(c.headers) > len(values) {
+		values = make([]string, len(c.headers))
+	}
 	for i, f := range c.headers {
 		name := http.CanonicalHeaderKey(f.Name)
+		values[i] = f.Value
 		if name != "Set-Cookie" && name != "Vary" && !namedBefore(c.headers[:i], name) {
-			h.Del(name)
+			h[name] = values[i : i+1 : i+1]
+		} else {
+			h[name] = append(h[name], f.Value)
 		}
-		h[name] = append(h[name], f.Value)
 	}
 	c.headers = nil
 	c.env.w.WriteHeader(c.status)
@@ -294,7 +336,7 @@ func parseStatus(status string) (int, error) {
 	if err != nil || len(digits) != 3 || code < 200 {
 		return 0, &HeaderError{status, "is no final status: write for example 200 OK"}
 	}
-	if strings.ContainsFunc(reason, isControl) {
+	if hasControl(reason) {
 		return 0, &HeaderError{status, "has control characters"}
 	}
 	return code, nil
@@ -320,9 +362,9 @@ func checkHeaders(headers []Header) (length int64, err error) {
 // CheckHeader returns the *HeaderError with which StartResponse refuses a header for itself, or nil.
 func CheckHeader(f Header) error {
 	switch {
-	case f.Name == "" || strings.ContainsFunc(f.Name, notInName):
+	case !isToken(f.Name):
 		return &HeaderError{f.Name, "is no header name"}
-	case strings.ContainsFunc(f.Value, isControl):
+	case hasControl(f.Value):
 		return &HeaderError{f.Name, "has control characters in its value"}
 	case hopByHop(f.Name):
 		return &HeaderError{f.Name, "belongs to the connection, which is the server's"}
@@ -340,17 +382,42 @@ func badLength(f Header) error { return &HeaderError{f.Name, "must be one number
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 
-// notInName reports whether c can not stand in a header's name (a token of RFC 9110).
-func notInName(c rune) bool {
-	letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-	return !letter && !('0' <= c && c <= '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if isControl(rune(s[i])) {
+			return true
+		}
+	}
+	return false
 }
+
+// isToken reports whether s can be a header's name: a token of RFC 9110.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !inToken[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+var inToken = func() (in [256]bool) {
+	for _, c := range "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" {
+		in[c] = true
+	}
+	return in
+}()
 
 // hopByHop tells the headers of RFC 2616, section 13.5.1, which PEP 3333 names.
 func hopByHop(name string) bool {
+	switch len(name) { // most names are none of them by that alone
+	case 2, 7, 8, 10, 17, 18, 19:
+	default:
+		return false
+	}
 	for _, h := range [...]string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailers",
 		"Transfer-Encoding", "Upgrade"} {
-		if strings.EqualFold(name, h) {
+		if len(name) == len(h) && strings.EqualFold(name, h) {
 			return true
 		}
 	}

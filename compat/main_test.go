@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,13 @@ import (
 	"github.com/holdover-web/holdover/core/memstore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(childStore); url != "" {
+		childSite(url)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // spyStore is a memory store that counts calls and fails when told to.
 type spyStore struct {
@@ -147,12 +154,15 @@ func newSite(t testing.TB, cfg core.Config, scfg compat.SessionsConfig) *site {
 			t.Error(err)
 		}
 	})
-	scfg.Logger = slog.New(slog.NewTextHandler(st.log, nil))
+	scfg.Logger = st.logger()
 	if st.sessions, err = compat.NewSessions(st.manager, scfg); err != nil {
 		t.Fatal(err)
 	}
 	return st
 }
+
+// logger writes what tests find in log.
+func (st *site) logger() *slog.Logger { return slog.New(slog.NewTextHandler(st.log, nil)) }
 
 // count returns how many sessions there are.
 func (st *site) count() int {

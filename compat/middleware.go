@@ -29,10 +29,10 @@ func Chain(m ...Middleware) Middleware {
 func (s *Sessions) Wrap(next Application) Application {
 	return ApplicationFunc(func(env *Environ, start StartResponse) (Body, error) {
 		defer env.q.focus(env.q.attach(s))
+		env.q.receiveInput(s, env)
 		body, err := next.Call(env, start)
-		switch body.(type) {
-		case nil, *fileBody, bytesBody:
-			return body, err // nothing of the application runs any more
+		if lifeless(body) {
+			return body, err
 		}
 		return &focusedBody{body, env.q, s}, err
 	})

@@ -3,7 +3,6 @@ package compat
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -44,9 +43,12 @@ type slot struct {
 
 // client is what most requests have no need to know of a client.
 type client struct {
-	id   string      // the id that it claims, instead of the cookie's; "" if that names no living session
-	lost bool        // its session ended and another took its place
-	stop func() bool // ends the watch over the session's lock
+	id      string      // the id that it claims, instead of the cookie's; "" if that names no living session
+	by      Carrier     // how that came, if not by the cookie
+	foreign bool        // it names a living session, which the cookie does not
+	lost    bool        // its session ended and another took its place
+	stop    func() bool // ends the watch over the session's lock
+	stray   *strayIDs   // nil for sessions that travel by cookie alone
 }
 
 // find returns the slot of s in the list that begins here, or nil.
@@ -137,6 +139,9 @@ func (q *request) innermost() *slot {
 
 // claim returns the id that the slot's client claims, or "". q.mu is held.
 func (q *request) claim(sl *slot) string {
+	if sl.sessions.carriers != nil && sl.strays().tried == 0 {
+		return q.offer(sl)
+	}
 	if sl.client != nil {
 		return sl.client.id
 	}
@@ -175,22 +180,27 @@ func (q *request) open(ctx context.Context, sl *slot, create bool, opts []core.O
 			id = ""
 		}
 	}
-	if id != "" {
+	opts = withPolicy(ctx, opts)
+	for id != "" {
 		s, err := sl.sessions.manager.Open(ctx, id, opts...)
 		if err == nil {
+			q.opened(sl)
 			q.keep(sl, s)
 			return s, nil
 		}
 		if !errors.Is(err, core.ErrNotFound) {
 			return nil, &SessionError{Op: "open", Err: err}
 		}
-		sl.more().id = ""
+		sl.more().id, id = "", ""
+		if sl.sessions.carriers != nil {
+			id = q.offer(sl)
+		}
 	}
 	switch {
 	case !create:
 		return nil, core.ErrNotFound
 	case q.resp.Sent():
-		return nil, fmt.Errorf("a new session: %w", ErrSent)
+		return nil, q.absent()
 	}
 	s, err := sl.sessions.manager.Create(ctx, opts...)
 	if err != nil {
@@ -218,11 +228,25 @@ func (q *request) watch(c *client, ctx context.Context) {
 	if c.stop != nil {
 		c.stop()
 	}
-	c.stop = context.AfterFunc(ctx, func() {
+	c.stop = nil
+	q.watchToo(c, ctx)
+}
+
+// watchToo is watch for another session beside the client's. q.mu is held.
+func (q *request) watchToo(c *client, ctx context.Context) {
+	first := c.stop
+	stop := context.AfterFunc(ctx, func() {
 		if cause := context.Cause(ctx); errors.Is(cause, core.ErrLockLost) {
 			q.cancel.with(q.outer.Context(), cause)
 		}
 	})
+	c.stop = stop
+	if first != nil {
+		c.stop = func() bool {
+			defer first()
+			return stop()
+		}
+	}
 }
 
 // commit saves the sessions and lets their locks go.
@@ -239,10 +263,20 @@ func (q *request) settle() {
 	for sl := &q.first; sl != nil; sl = sl.next {
 		if session := sl.session.Load(); session != nil {
 			q.mu.Lock()
-			cookie, lost := sl.cookie, sl.client != nil && sl.client.lost
+			cookie, lost, cookieless := sl.cookie, sl.client != nil && sl.client.lost, sl.cookieless()
 			q.mu.Unlock()
-			q.tell(sl.sessions, session, cookie, lost)
+			if cookieless {
+				session.Seal(ErrSent)
+			} else {
+				q.tell(sl.sessions, session, cookie, lost)
+			}
 		}
+		if sl.sessions != nil && sl.sessions.carriers != nil {
+			q.guard(sl)
+		}
+	}
+	if q.resp.rest != nil && q.resp.rest.private {
+		q.keepPrivate(true, true)
 	}
 }
 
@@ -274,8 +308,10 @@ func (q *request) tell(sessions *Sessions, session *core.Session, cookie string,
 // needsCookie reports whether committing would make a cookie necessary.
 func (q *request) needsCookie() bool {
 	for sl := &q.first; sl != nil; sl = sl.next {
-		cookie, _ := q.ids(sl)
-		if s := sl.session.Load(); s != nil && !s.Ended() && s.ID() != cookie && (s.Stored() || s.Dirty()) {
+		q.mu.Lock()
+		cookie, cookieless := sl.cookie, sl.sessions != nil && sl.cookieless()
+		q.mu.Unlock()
+		if s := sl.session.Load(); s != nil && !cookieless && !s.Ended() && s.ID() != cookie && (s.Stored() || s.Dirty()) {
 			return true
 		}
 	}
@@ -286,6 +322,7 @@ func (q *request) needsCookie() bool {
 func (q *request) path() string {
 	path := q.r.URL.Path
 	for sl := &q.first; sl != nil; sl = sl.next {
+		path = sl.sessions.hideIDs(path)
 		cookie, claim := q.ids(sl)
 		ids := []string{cookie, claim}
 		if s := sl.session.Load(); s != nil {

@@ -39,6 +39,7 @@ type rest struct {
 	writeErr error          // the first failure to write to the client
 	final    bool           // before is running: whatever is written is held back
 	hijacked bool
+	private  bool // see KeepPrivate
 	informed bool // an informational response was sent and Echo has not been told to forget it
 }
 

@@ -86,6 +86,14 @@ type SessionsConfig struct {
 	// id to another.
 	AllowCaching bool
 
+	// Carriers are the ways in which ids travel, in order of precedence: an id that came by a later one counts only if
+	// the earlier ones brought none of a living session. Default: ByCookie alone. Put ByCookie first if it is among
+	// several: clients that take cookies then do without the others. Without it no cookie is set.
+	Carriers []Carrier
+
+	// CarrierName is the name of the query parameter, path segment and form field in which ids travel. Default: Name.
+	CarrierName string
+
 	// BufferSize is how many bytes of output are held back at most until the sessions commit. What is
 	// larger commits earlier. Default 64 KiB; negative: nothing is held back, the first byte commits.
 	// With several Sessions around a handler the outermost decides.
@@ -103,10 +111,11 @@ type SessionsConfig struct {
 // session id. One is built per application at start-up; its methods may be called from several
 // goroutines.
 type Sessions struct {
-	manager *core.Manager
-	cookie  cookie
-	scheme  func(*http.Request) string
-	hold    holdConfig
+	manager  *core.Manager
+	cookie   cookie
+	carriers *carriers // nil for the cookie alone
+	scheme   func(*http.Request) string
+	hold     holdConfig
 }
 
 // NewSessions couples a manager with a cookie. Settings that contradict each other, or would make
@@ -116,7 +125,8 @@ func NewSessions(m *core.Manager, cfg SessionsConfig) (*Sessions, error) {
 		return nil, errors.New("compat: NewSessions: the manager is nil")
 	}
 	ck, err := newCookie(m, cfg)
-	if err != nil {
+	cs, cerr := newCarriers(cfg)
+	if err = errors.Join(err, cerr); err != nil {
 		return nil, err
 	}
 	log := cfg.Logger
@@ -124,10 +134,11 @@ func NewSessions(m *core.Manager, cfg SessionsConfig) (*Sessions, error) {
 		log = m.Config().Logger
 	}
 	return &Sessions{
-		manager: m,
-		cookie:  ck,
-		scheme:  cfg.Scheme,
-		hold:    newHoldConfig(cfg.BufferSize, cfg.ErrorPage, log),
+		manager:  m,
+		cookie:   ck,
+		carriers: cs,
+		scheme:   cfg.Scheme,
+		hold:     newHoldConfig(cfg.BufferSize, cfg.ErrorPage, log),
 	}, nil
 }
 
@@ -141,17 +152,19 @@ func (s *Sessions) CookieName() string { return s.cookie.name }
 // and rolls them back when it panics. See the package comment for the details. Middlewares of several
 // Sessions can be nested; the same one twice in a chain acts once.
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.PathIDs(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if q := running(r); q != nil {
 			defer q.focus(q.attach(s))
+			q.receive(s, r)
 			next.ServeHTTP(w, r)
 			return
 		}
 		q := newRequest(w, r, s, &s.hold)
 		defer q.abort() // does nothing after finish
+		q.receive(s, &q.r)
 		next.ServeHTTP(&q.resp, &q.r)
 		q.finish()
-	})
+	}))
 }
 
 // Session returns the request's session and opens it on first use: the one whose id the client sent,
@@ -195,7 +208,7 @@ func (s *Sessions) ClientID(ctx context.Context) (string, error) {
 // SetClientID says that the client sent this id by other means than the cookie, such as a form field,
 // and that it counts instead of the cookie's. Ids in URLs and forms leak and can be planted; adapters
 // call this only where an application asks for it. As with a cookie, an id that names no living
-// session is not adopted.
+// session is not adopted. One that does is not turned into a cookie.
 //
 // Errors: ErrNoSessions, ErrOver, core.ErrBadID, and an error if the session is open already.
 func (s *Sessions) SetClientID(ctx context.Context, id string) error {
@@ -212,7 +225,8 @@ func (s *Sessions) SetClientID(ctx context.Context, id string) error {
 		return fmt.Errorf("compat: SetClientID: the request's session is open already; call it before Session")
 	}
 	q.claim(sl)
-	sl.more().id = id
+	c := sl.more()
+	c.id, c.by = id, byCode
 	return nil
 }
 

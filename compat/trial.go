@@ -76,7 +76,8 @@ type slotMark struct {
 	slot    *slot
 	session *core.Session
 	client  *client
-	was     client // what client pointed to
+	was     client   // what client pointed to
+	stray   strayIDs // what was.stray pointed to
 }
 
 func (q *request) savepoint() (*savepoint, error) {
@@ -95,6 +96,9 @@ func (q *request) savepoint() (*savepoint, error) {
 		m := slotMark{slot: sl, session: sl.session.Load(), client: sl.client}
 		if sl.client != nil {
 			m.was = *sl.client
+		}
+		if m.was.stray != nil {
+			m.stray = *m.was.stray
 		}
 		p.slots = append(p.slots, m)
 	}
@@ -141,6 +145,9 @@ func (sl *slot) backTo(m slotMark) {
 	if m.client != nil {
 		stop := m.client.stop
 		*m.client = m.was
+		if m.was.stray != nil {
+			*m.was.stray = m.stray
+		}
 		if stop != nil {
 			m.client.stop = stop
 		}

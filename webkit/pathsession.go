@@ -17,6 +17,7 @@ func (a *Application) takePathSession(t *Transaction) {
 	page = "/" + strings.TrimLeft(page, "/") // two slashes would make it another host in a redirect
 	t.request.place.url = page
 	t.request.session.hadPath = true
+	t.env.Response().KeepPrivate()
 	if a.manager.ValidID(id) {
 		t.request.session.inPath = id
 	}

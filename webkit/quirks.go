@@ -9,7 +9,7 @@ type Quirks struct {
 	// FieldSessionID takes the session id from a form or query field with the name of the session
 	// cookie, before the cookie, and makes Session.SessionEncode put it there. Ids in URLs get into
 	// bookmarks, logs and other sites' statistics, and whoever plants one shares the session of whoever
-	// follows the link.
+	// follows the link. Unlike in Webware, the id is not made a cookie, so that pages keep it only by such links.
 	FieldSessionID bool
 
 	// CountTransactions makes Session.NumTransactions count every request. Each request that asks for the

@@ -32,6 +32,7 @@ func (r *HTTPRequest) claim() (id string, foreign bool) {
 	}
 	if app.cfg.Quirks.FieldSessionID {
 		if id := r.FieldDefault(app.settings.SessionName, ""); app.manager.ValidID(id) {
+			r.env.Response().KeepPrivate() // it mostly comes in the URL
 			return id, true
 		}
 	}

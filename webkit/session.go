@@ -307,10 +307,17 @@ func callHook(hook func(*Session, *Transaction) error, s *Session, t *Transactio
 }
 
 // SessionEncode adds the session's id to the query of a URL: sessionEncode(url). It does so only with
-// Quirks.FieldSessionID; without, the id would be of no use there, and the URL is returned as it is.
+// Quirks.FieldSessionID; without, the id would be of no use there, and the URL is returned as it is. So is one of
+// another site, which Webware would send the id to.
 func (s *Session) SessionEncode(u string) string {
 	if !s.app.cfg.Quirks.FieldSessionID || s.emptied {
 		return u
+	}
+	if s.t != nil {
+		if !s.t.env.SameSite(u) {
+			return u
+		}
+		s.t.env.Response().KeepPrivate()
 	}
 	u, fragment, hasFragment := strings.Cut(u, "#")
 	mark := "?"

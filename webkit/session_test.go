@@ -260,7 +260,8 @@ func TestSessionDirectAccess(t *testing.T) {
 func TestSessionEncode(t *testing.T) {
 	urls := []struct{ url, want string }{
 		{"myurl", "myurl?_SID_=%"},
-		{"http://host/page?a=1&b=2", "http://host/page?a=1&b=2&_SID_=%"},
+		{"/page?a=1&b=2", "/page?a=1&b=2&_SID_=%"},
+		{"http://elsewhere.test/page?a=1&b=2", "http://elsewhere.test/page?a=1&b=2"},
 		{"/page?a=1#end", "/page?a=1&_SID_=%#end"},
 	}
 	withSession(t, testConfig{Config: Config{Quirks: Quirks{FieldSessionID: true}}}, func(t *testing.T, s *Session) {

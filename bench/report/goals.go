@@ -28,6 +28,8 @@ var goals = []goal{
 	{peer: "holdover-compat", op: bench.Read, allocs: 8},
 	{peer: "holdover-compat", op: bench.Write, allocs: 14},
 	{peer: "holdover-compat", op: bench.Untouched, against: "echo", allocs: 2},
+	{peer: "holdover-wsgi-tcp", op: bench.Untouched, against: "echo-tcp", times: 1.5},
+	{peer: "holdover-wsgi-hello", op: bench.Untouched, against: "echo", allocs: 4},
 	{peer: "holdover-webkit", op: bench.Read, against: "scs-memory", times: 1.0 / 6},
 	{peer: "holdover-webkit", op: bench.Write, against: "scs-memory", times: 1.0 / 6},
 	{peer: "holdover-file-tmpfs", op: bench.Read, against: "gorilla-file-tmpfs", times: 1.0 / 3},

@@ -1,0 +1,98 @@
+package compat
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// pathSegment is what was taken off the path of a request.
+type pathSegment struct{ id string } // "" if it is not well-formed
+
+// pathKey is the key under which a request's context holds a pathSegment of some Sessions.
+type pathKey struct{ s *Sessions }
+
+// PathIDs takes session ids that travel ByPath off the path before next sees the request, and keeps them for these
+// Sessions further inside. It goes around a router that looks at paths before any middleware runs, such as Echo:
+//
+//	http.ListenAndServe(addr, sessions.PathIDs(e))
+//
+// Sessions.Middleware contains it. Without ByPath among the carriers it returns next.
+func (s *Sessions) PathIDs(next http.Handler) http.Handler {
+	if s.carriers == nil || !s.carriers.has(ByPath) {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, s.withoutPathID(r)) })
+}
+
+// withoutPathID returns r, or a copy with the id taken off its path and put into its context.
+func (s *Sessions) withoutPathID(r *http.Request) *http.Request {
+	value, rest, ok := cutSegment(r.URL.Path, s.carriers.eq)
+	if !ok {
+		return r
+	}
+	var seg pathSegment
+	if s.manager.ValidID(value) {
+		seg.id = value
+	}
+	clean := *r.URL
+	clean.Path = rest
+	if _, raw, ok := cutSegment(r.URL.RawPath, s.carriers.eq); ok {
+		clean.RawPath = raw
+	} else {
+		clean.RawPath = ""
+	}
+	out := r.WithContext(context.WithValue(r.Context(), pathKey{s}, seg))
+	out.URL, out.RequestURI = &clean, hidePathIDs(r.RequestURI, s.carriers.eq)
+	return out
+}
+
+// cutPath takes an id that travels ByPath off PATH_INFO, and notes where the application's own path ends.
+func (q *request) cutPath(sl *slot, env *Environ) {
+	s := sl.sessions
+	script := env.ScriptName()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	st := sl.strays()
+	st.base, st.placed = script, true
+	value, rest, ok := cutSegment(env.PathInfo(), s.carriers.eq)
+	if !ok {
+		return
+	}
+	st.cut = true
+	if s.manager.ValidID(value) {
+		st.inPath = value
+	}
+	env.moveTo(script, rest)
+	r, clean := *env.r, *env.r.URL
+	clean.Path, clean.RawPath = script+rest, ""
+	r.URL, r.RequestURI = &clean, hidePathIDs(r.RequestURI, s.carriers.eq)
+	env.r = &r
+}
+
+// cutSegment takes the first segment off a path if it begins with eq. What is left begins with one slash: with two it
+// would be another host in a redirect.
+func cutSegment(path, eq string) (value, rest string, ok bool) {
+	value, ok = strings.CutPrefix(path, "/"+eq)
+	if !ok {
+		return "", path, false
+	}
+	value, rest, _ = strings.Cut(value, "/")
+	return value, "/" + strings.TrimLeft(rest, "/"), true
+}
+
+// hidePathIDs removes the segments that begin with eq from a path or a request's URI, whatever they hold.
+func hidePathIDs(uri, eq string) string {
+	path, query, hasQuery := strings.Cut(uri, "?")
+	for at := strings.Index(path, "/"+eq); at >= 0; at = strings.Index(path, "/"+eq) {
+		_, rest, _ := strings.Cut(path[at+1:], "/")
+		path = path[:at] + "/" + rest
+	}
+	if path != "" && path[0] == '/' {
+		path = "/" + strings.TrimLeft(path, "/")
+	}
+	if hasQuery {
+		path += "?" + query
+	}
+	return path
+}
