@@ -77,7 +77,7 @@ func (m *Request) Attributes() map[string]any {
 	return m.attributes
 }
 
-// Arg returns the first value of a field of the query or of a form, or "": m.request_args.get(name, ''). Values of the
+// Arg returns the first value of a field of the query or of a form, or "": m.request_args.get(name, ”). Values of the
 // form come first.
 func (m *Request) Arg(name string) string { return m.RequestArgs().Get(name) }
 

@@ -66,9 +66,10 @@ func (s *Session) Dirty() bool { return s.core.Dirty() }
 // are dropped and Load reads anew; compat.ErrSent for a new session when the response has begun; core.ErrTooLarge; a
 // *core.ValueError; and the store's. They are in a *compat.SessionError.
 func (s *Session) Save() error {
-	if s.m.app.cfg.Quirks.DeferredSave && s.locks == 0 && s.core.Stored() {
-		s.core.SetSave(core.SaveDirty)
-		return nil
+	if s.m.app.cfg.Quirks.DeferredSave && s.locks == 0 {
+		if s.core.SetSave(core.SaveDirty); s.core.Stored() || s.core.Dirty() {
+			return nil
+		}
 	}
 	return s.failed("commit", s.core.Flush(s.context()))
 }
@@ -125,6 +126,7 @@ func (s *Session) end() error {
 	if err := s.core.Invalidate(s.context()); err != nil && !errors.Is(err, core.ErrGone) {
 		return sessionError("invalidate", err)
 	}
+	s.locks = 0
 	c, err := s.m.freshSession(s.m.settings)
 	if errors.Is(err, compat.ErrSent) {
 		return nil
