@@ -168,10 +168,13 @@ func TestNoResurrection(t *testing.T) {
 		"Rotate":     func(_ *Request, s *Session) error { return s.Rotate() },
 	}
 	revive := map[string]func(s *Session) error{
-		"Save":          func(s *Session) error { return errors.Join(s.Set("zombie", 1), s.Save()) },
-		"Lock":          func(s *Session) error { return s.Lock() },
-		"Load":          func(s *Session) error { return s.Load() },
-		"Save and auto": func(s *Session) error { s.core.SetSave(core.SaveDirty); return errors.Join(s.Set("zombie", 1), s.Save()) },
+		"Save": func(s *Session) error { return errors.Join(s.Set("zombie", 1), s.Save()) },
+		"Lock": func(s *Session) error { return s.Lock() },
+		"Load": func(s *Session) error { return s.Load() },
+		"Save and auto": func(s *Session) error {
+			s.core.SetSave(core.SaveDirty)
+			return errors.Join(s.Set("zombie", 1), s.Save())
+		},
 	}
 	for how, quick := range end {
 		for by, slow := range revive {

@@ -271,3 +271,16 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+func newMemory(t testing.TB) *memstore.Store {
+	t.Helper()
+	return memstore.New(memstore.Config{})
+}
+
+// serveOnce sends one request without a network.
+func serveOnce(t testing.TB, app *Application, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	app.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w
+}

@@ -89,9 +89,9 @@ func (m *Request) ClearBuffer() error {
 }
 
 // FlushBuffer saves the sessions as far as they are to be saved by now, and sends what was written: m.flush_buffer().
-// After that it is too late for headers and for the cookie of a new session.
+// After that it is too late for headers and for the cookie of a new session. Before any output it does nothing.
 func (m *Request) FlushBuffer() error {
-	if m.out != &m.buffer.Buffer {
+	if m.out != &m.buffer.Buffer || !m.begun && m.out.Len() == 0 {
 		return nil
 	}
 	if err := m.send(); err != nil {
