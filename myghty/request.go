@@ -102,16 +102,22 @@ func (m *Request) readForm() error {
 		return nil
 	}
 	r := m.env.Request()
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if kind = strings.TrimSpace(strings.ToLower(kind)); kind != "application/x-www-form-urlencoded" && kind != "multipart/form-data" {
-		return nil
-	}
 	if r.Body != nil {
 		r.Body = http.MaxBytesReader(nil, r.Body, m.app.cfg.MaxFormBytes)
 	}
-	err := r.ParseMultipartForm(formMemory)
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	var err error
+	switch strings.TrimSpace(strings.ToLower(kind)) {
+	case "application/x-www-form-urlencoded":
+		err = r.ParseForm()
+		if _, query := url.ParseQuery(r.URL.RawQuery); query != nil && err != nil && err.Error() == query.Error() {
+			err = nil // of a query what can be read is taken
+		}
+	case "multipart/form-data":
+		err = r.ParseMultipartForm(formMemory)
+	}
 	switch tooLarge := (*http.MaxBytesError)(nil); {
-	case err == nil, errors.Is(err, http.ErrNotMultipart):
+	case err == nil:
 		return nil
 	case errors.As(err, &tooLarge):
 		return &AbortError{Code: http.StatusRequestEntityTooLarge}

@@ -101,7 +101,7 @@ func (o *options) serverURL(kind string) (string, error) {
 		return "", fmt.Errorf("myghty: the option type %s needs url, for example localhost:%s", kind, map[string]string{"redis": "6379", "memcached": "11211"}[scheme])
 	}
 	if own, _, ok := strings.Cut(url, "://"); ok {
-		if strings.TrimSuffix(strings.SplitN(own, "+", 2)[0], "s") != scheme {
+		if own, _, _ = strings.Cut(own, "+"); own != scheme && own != scheme+"s" {
 			return "", fmt.Errorf("myghty: the option url is not one of a %s server", scheme)
 		}
 		return url, nil
