@@ -102,12 +102,13 @@ func (m *Request) readForm() error {
 		return nil
 	}
 	r := m.env.Request()
-	if r.Body != nil {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	kind = strings.TrimSpace(strings.ToLower(kind))
+	if strings.HasSuffix(kind, "form-data") || strings.HasSuffix(kind, "form-urlencoded") {
 		r.Body = http.MaxBytesReader(nil, r.Body, m.app.cfg.MaxFormBytes)
 	}
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	var err error
-	switch strings.TrimSpace(strings.ToLower(kind)) {
+	switch kind {
 	case "application/x-www-form-urlencoded":
 		err = r.ParseForm()
 		if _, query := url.ParseQuery(r.URL.RawQuery); query != nil && err != nil && err.Error() == query.Error() {
