@@ -48,11 +48,12 @@ async function tell() {
   const took = Math.max(...parts.map((p) => p.end)) - Math.min(...parts.map((p) => p.begin));
   const work = parts.reduce((sum, p) => sum + p.end - p.work, 0);
   counter.textContent = `This is view ${views}. The session has counted ${seen} of ${expected} pictures and frames. ` +
-    `${parts.length} requests did ${work} ms of work within ${took} ms; up to ${busiest(parts)} were at work at the same moment.`;
+    `${parts.length} requests did ${work} ms of work within ${took} ms; ` +
+    (busiest(parts) > 1 ? `up to ${busiest(parts)} were at work at the same moment.` : "they worked one at a time.");
   counter.dataset.took = took;
   counter.dataset.busiest = busiest(parts);
   const figure = document.querySelector("#timing");
-  figure.append(draw(parts));
+  figure.querySelector(".scroll").append(draw(parts));
   figure.hidden = false;
 }
 
