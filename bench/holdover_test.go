@@ -53,6 +53,7 @@ func TestStoreCalls(t *testing.T) {
 		"compat": compatHandler,
 		"wsgi":   wsgiHandler,
 		"webkit": webkitHandler,
+		"myghty": myghtyHandler,
 	} {
 		store := &countingStore{Store: memstore.New(memstore.Config{})}
 		h, closer, err := build(store)

@@ -21,7 +21,7 @@ func RedisPeers(t Target) []Peer {
 	return []Peer{
 		floorRedis(t),
 		holdoverRedis(t, core.Lossy), holdoverRedis(t, core.Merge), holdoverRedis(t, core.Optimistic), holdoverRedis(t, core.Serialized),
-		holdoverReadOnly(t),
+		holdoverReadOnly(t), holdoverOnRedis(t, "holdover-myghty-redis", myghtyHandler),
 		scsRedis(t), bojRedis(t),
 	}
 }

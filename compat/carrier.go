@@ -155,7 +155,7 @@ func (q *request) sent(sl *slot, by Carrier) string {
 	switch by {
 	case ByCookie:
 		if sl.cookie == "" {
-			sl.cookie = s.cookie.find(q.r.Header, s.manager.ValidID)
+			sl.cookie, sl.client.renew = s.findID(q.r.Header)
 		}
 		return sl.cookie
 	case ByQuery:
@@ -176,7 +176,7 @@ func (q *request) opened(sl *slot) {
 		return
 	}
 	if sl.sessions.carriers == nil || sl.sessions.carriers.has(ByCookie) {
-		sl.cookie = sl.sessions.cookie.find(q.r.Header, sl.sessions.manager.ValidID)
+		sl.cookie, c.renew = sl.sessions.findID(q.r.Header)
 	}
 	c.foreign = c.id != sl.cookie
 }

@@ -23,7 +23,8 @@ type cookie struct {
 	set     [2]string // what follows the id, without and with Secure
 	clear   [2]string // the whole header that removes the cookie, likewise
 	noStore bool
-	strict  bool // SameSite=Strict
+	strict  bool        // SameSite=Strict
+	codec   CookieCodec // nil if the id is the value
 }
 
 func newCookie(m *core.Manager, cfg SessionsConfig) (cookie, error) {
@@ -43,7 +44,7 @@ func newCookie(m *core.Manager, cfg SessionsConfig) (cookie, error) {
 	if err := cfg.check(m); err != nil {
 		return cookie{}, err
 	}
-	ck := cookie{name: cfg.Name, secure: cfg.Secure, noStore: !cfg.AllowCaching, strict: cfg.SameSite == http.SameSiteStrictMode}
+	ck := cookie{name: cfg.Name, secure: cfg.Secure, noStore: !cfg.AllowCaching, strict: cfg.SameSite == http.SameSiteStrictMode, codec: cfg.Codec}
 	for i := range ck.set {
 		attrs := cfg.attributes(i == 1)
 		age := ""
@@ -94,6 +95,7 @@ func (cfg *SessionsConfig) check(m *core.Manager) error {
 	id := m.Config().IDs.New()
 	bad((&http.Cookie{Name: "x", Value: id}).Valid() != nil || strings.ContainsAny(id, " ,"),
 		"(manager %s): its ids have characters that no cookie can carry", m.ID())
+	errs = append(errs, checkCodec(cfg.Codec, m, cfg.Name))
 	return errors.Join(errs...)
 }
 
@@ -203,7 +205,7 @@ func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\
 
 // give sets the cookie, take removes it.
 func (ck *cookie) give(h http.Header, id string, https bool) {
-	ck.add(h, ck.name+"="+id+ck.set[ck.variant(https)])
+	ck.add(h, ck.name+"="+ck.value(id)+ck.set[ck.variant(https)])
 }
 
 func (ck *cookie) take(h http.Header, https bool) { ck.add(h, ck.clear[ck.variant(https)]) }

@@ -48,6 +48,7 @@ type client struct {
 	foreign bool        // it names a living session, which the cookie does not
 	lost    bool        // its session ended and another took its place
 	stop    func() bool // ends the watch over the session's lock
+	renew   bool        // its cookie is right, and is to be sent anew all the same; see CookieCodec
 	stray   *strayIDs   // nil for sessions that travel by cookie alone
 }
 
@@ -146,9 +147,9 @@ func (q *request) claim(sl *slot) string {
 		return sl.client.id
 	}
 	if sl.cookie == "" {
-		sl.cookie = sl.sessions.cookie.find(q.r.Header, sl.sessions.manager.ValidID)
-		if sl.cookie == "" {
-			sl.client = new(client) // so that nobody looks again
+		var renew bool
+		if sl.cookie, renew = sl.sessions.findID(q.r.Header); sl.cookie == "" || renew {
+			sl.client = &client{id: sl.cookie, renew: renew} // so that nobody looks again
 		}
 	}
 	return sl.cookie
@@ -263,12 +264,15 @@ func (q *request) settle() {
 	for sl := &q.first; sl != nil; sl = sl.next {
 		if session := sl.session.Load(); session != nil {
 			q.mu.Lock()
-			cookie, lost, cookieless := sl.cookie, sl.client != nil && sl.client.lost, sl.cookieless()
+			cookie, cookieless, lost, renew := sl.cookie, sl.cookieless(), false, false
+			if sl.client != nil {
+				lost, renew = sl.client.lost, sl.client.renew
+			}
 			q.mu.Unlock()
 			if cookieless {
 				session.Seal(ErrSent)
 			} else {
-				q.tell(sl.sessions, session, cookie, lost)
+				q.tell(sl.sessions, session, cookie, lost, renew)
 			}
 		}
 		if sl.sessions != nil && sl.sessions.carriers != nil {
@@ -293,11 +297,11 @@ func (q *request) ids(sl *slot) (cookie, claim string) {
 // tell sets or removes a cookie where the one that came is not right any more, and seals the session against
 // changes that would need another. What happened in the store at once, a rotation or an end, happened whether
 // or not the rest of the request was rolled back.
-func (q *request) tell(sessions *Sessions, session *core.Session, cookie string, lost bool) {
+func (q *request) tell(sessions *Sessions, session *core.Session, cookie string, lost, renew bool) {
 	id, stored := session.Settle(ErrSent)
 	switch {
 	case stored:
-		if id != cookie {
+		if id != cookie || renew {
 			sessions.cookie.give(q.resp.w.Header(), id, q.schemeFor(sessions) == "https")
 		}
 	case cookie != "" && (lost || session.Ended()):

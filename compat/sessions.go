@@ -81,6 +81,9 @@ type SessionsConfig struct {
 	// to seconds. It does not prolong the session itself. Default 0: until the browser closes.
 	MaxAge time.Duration
 
+	// Codec writes the id into the cookie and reads it, for signed cookies. Default: the id is the cookie's value.
+	Codec CookieCodec
+
 	// AllowCaching leaves Cache-Control alone in responses that set the cookie. By default they get
 	// "no-store" if the application set no Cache-Control, so that no shared cache hands one user's
 	// id to another.

@@ -2,12 +2,16 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 )
+
+// ErrNotLinked is matched by the error of OpenStore for a kind of store that no imported package has registered.
+var ErrNotLinked = errors.New("no such store is linked in")
 
 var stores = struct {
 	sync.RWMutex
@@ -39,8 +43,8 @@ func OpenStore(ctx context.Context, url string) (Store, error) {
 	known := slices.Sorted(maps.Keys(stores.open))
 	stores.RUnlock()
 	if open == nil {
-		return nil, fmt.Errorf("core: no store for %s: is linked in (known: %s); import the package that registers it",
-			scheme, strings.Join(known, " "))
+		return nil, fmt.Errorf("core: no store for %s: %w (known: %s); import the package that registers it",
+			scheme, ErrNotLinked, strings.Join(known, " "))
 	}
 	return open(ctx, url)
 }

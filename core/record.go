@@ -122,10 +122,11 @@ type Change struct {
 	Fence   uint64 // if not 0: only while the lock is held under this fence, else ErrLockLost
 	Unlock  bool   // with Fence: let the lock go in the same step, if and only if the change was made
 
-	SetIdle bool          // change the record's idle timeout to Idle
-	settled bool          // nobody alters the change any more, so Apply may remember what it gave
-	of      int32         // how many items Apply was first given then
-	Idle    time.Duration // see Record.Idle
+	SetIdle  bool          // change the record's idle timeout to Idle
+	settled  bool          // nobody alters the change any more, so Apply may remember what it gave
+	keepLock bool          // Unlock stays false, see Session.Flush
+	of       int32         // how many items Apply was first given then
+	Idle     time.Duration // see Record.Idle
 
 	MaxSize int // if not 0: refuse with ErrTooLarge what would make Values.Size larger than this
 

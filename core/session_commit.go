@@ -197,7 +197,11 @@ func (s *Session) create(ctx context.Context, c *Change) error {
 
 // save writes the changes of a session that is stored, under its policy's condition.
 func (s *Session) save(ctx context.Context, c *Change) error {
-	if s.cfg.locking == Serialized && s.lease == nil {
+	switch {
+	case s.lease != nil:
+	case s.lockLost:
+		return ErrLockLost
+	case s.cfg.locking == Serialized:
 		if err := s.relock(ctx); err != nil {
 			return err
 		}
@@ -218,7 +222,10 @@ func (s *Session) save(ctx context.Context, c *Change) error {
 		c.Version = s.rec.Version
 	case Serialized:
 		c.Fence = s.lease.fence
-		if c.Unlock = s.lease.run >= s.m.cfg.Handover || !(s.inLine && s.m.turns.waiting(s.id)); c.Unlock {
+		if !c.keepLock {
+			c.Unlock = s.lease.run >= s.m.cfg.Handover || !(s.inLine && s.m.turns.waiting(s.id))
+		}
+		if c.Unlock {
 			s.lease.stop()
 		}
 	}

@@ -41,9 +41,6 @@ func (s *Session) load(ctx context.Context) error {
 
 // relock takes the lock again for a late commit, so that it does not write into another request's turn.
 func (s *Session) relock(ctx context.Context) error {
-	if s.lockLost {
-		return ErrLockLost
-	}
 	had, blended := s.rec, s.blended
 	err := s.load(ctx)
 	now := s.rec
@@ -217,6 +214,7 @@ func (s *Session) unlock(ctx context.Context, l *lease) error {
 	dctx := detach(ctx, s.m.cfg.CommitTimeout)
 	defer dctx.stop()
 	err := s.follow(func(key Key) error { return s.m.locker.Unlock(dctx, key, l.fence) })
+	s.lockLost = s.lockLost || errors.Is(err, ErrLockLost)
 	if err == nil || errors.Is(err, ErrLockLost) || errors.Is(err, ErrGone) {
 		return nil
 	}

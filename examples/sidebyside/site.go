@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/examples/sidebyside/desk"
+	"github.com/holdover-web/holdover/examples/sidebyside/gallery"
 	"github.com/holdover-web/holdover/examples/sidebyside/lab"
 )
 
@@ -56,6 +57,10 @@ func newSite(store core.Store, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	galleryApp, err := gallery.New("/gallery", store, log)
+	if err != nil {
+		return nil, err
+	}
 	apps := []app{
 		{
 			Path:  "/desk/",
@@ -72,6 +77,14 @@ func newSite(store core.Store, log *slog.Logger) (*site, error) {
 
 			handler:  labApp,
 			managers: labApp.Managers(),
+		},
+		{
+			Path:  "/gallery/",
+			Title: "Gallery",
+			About: "A page as a Myghty programmer wrote it: twelve pictures and three frames come for one session at the same time, and none waits for another.",
+
+			handler:  galleryApp.Handler(),
+			managers: []*core.Manager{galleryApp.Manager()},
 		},
 	}
 

@@ -41,6 +41,7 @@ func TestPages(t *testing.T) {
 		{"/static/style.css", 200, "text/css; charset=utf-8", "prefers-color-scheme"},
 		{"/static/icon.svg", 200, "image/svg+xml", "<svg"},
 		{"/desk/", 200, "text/html; charset=utf-8", "Sign in"},
+		{"/gallery/", 200, "text/html; charset=utf-8", "Fifteen requests, one session"},
 		{"/lab/", 200, "text/html; charset=utf-8", "Who loses the race?"},
 		{"/nowhere", 404, "text/html; charset=utf-8", "404 Not Found"},
 		{"/static/nowhere", 404, "text/plain; charset=utf-8", ""},
@@ -56,7 +57,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s names another site:\n%s", tt.path, r.Body)
 		}
 	}
-	for path, want := range map[string]string{"/desk": "/desk/", "/lab": "/lab/", "/lab/merge": "/lab/merge/"} {
+	for path, want := range map[string]string{"/desk": "/desk/", "/lab": "/lab/", "/gallery": "/gallery/", "/lab/merge": "/lab/merge/"} {
 		if r := v.Get(path); r.Status/100 != 3 || r.Header.Get("Location") != want {
 			t.Errorf("%s: %d, Location %q", path, r.Status, r.Header.Get("Location"))
 		}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package myghty
+
+const raceDetector = false
