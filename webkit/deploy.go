@@ -33,6 +33,9 @@ func Deploy(base Config, manager core.Config, add func(app *Application, s *depl
 		if err != nil {
 			return nil, err
 		}
+		if cfg.Settings["AlwaysSaveSessions"] == true {
+			settled.Save = core.SaveAlways // the same, where a table of the site shows it
+		}
 		m, err := s.Manager(settled)
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/core"
@@ -27,10 +28,13 @@ type Section struct {
 func (s *Section) Name() string { return s.name }
 
 // Title returns the option title, what people call the application; by default the section's name.
-func (s *Section) Title() string { return s.String("title", s.name) }
+func (s *Section) Title() string { return oneLine(s.String("title", s.name)) }
+
+// oneLine takes the line breaks out of a value that is continued.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // About returns the option about, a sentence for people, or "".
-func (s *Section) About() string { return s.String("about", "") }
+func (s *Section) About() string { return oneLine(s.String("about", "")) }
 
 // Mounts returns where the application can be reached, at least one place.
 func (s *Section) Mounts() []Mount { return slices.Clone(s.mounts) }
@@ -47,6 +51,9 @@ func (s *Section) Prefix() string {
 	}
 	return s.mounts[0].Path
 }
+
+// Site returns the site that is being made. What it has mounted is known when it serves, and not before.
+func (s *Section) Site() *Site { return s.b.site }
 
 // Here returns the folder of the file, %(here)s.
 func (s *Section) Here() string { return s.doc.here }

@@ -22,6 +22,8 @@ type App struct {
 	Sessions *compat.Sessions // likewise
 	Place    string           // of the manager's store, without user and password
 	Share    bool
+
+	section string // as the file has it
 }
 
 // Site is all that a configuration describes, ready to serve. Its methods may be called from several goroutines.
@@ -72,7 +74,7 @@ func (b *builder) finish(root *node, p *planner) {
 		if len(n.mounts) == 0 {
 			continue
 		}
-		a := App{Name: n.name, Title: n.String("title", n.name), About: n.String("about", ""), Factory: n.factory, Mounts: n.mounts}
+		a := App{Name: n.name, section: n.section.kind + ":" + n.name, Title: oneLine(n.String("title", n.name)), About: oneLine(n.String("about", "")), Factory: n.factory, Mounts: n.mounts}
 		if n.holder != nil {
 			a.Sessions, a.Manager, a.Share = n.holder.sessions, n.holder.sessions.Manager(), n.holder.share
 			a.Place = b.placeOf(a.Manager)

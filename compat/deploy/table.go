@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -12,39 +11,63 @@ import (
 // application where it is mounted and how its sessions are kept. Nothing in it is secret.
 func (s *Site) WriteTable(w io.Writer) error {
 	c := s.server
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "server\tlisten\t%s\n", c.Listen)
-	for _, row := range [][2]string{
-		{"max_body", size(c.MaxBody)}, {"max_header", size(c.MaxHeader)},
-		{"read_header_timeout", never(c.ReadHeaderTimeout)}, {"read_timeout", never(c.ReadTimeout)},
-		{"write_timeout", never(c.WriteTimeout)}, {"idle_timeout", never(c.IdleTimeout)},
-		{"max_connections", fmt.Sprint(c.MaxConnections)}, {"drain", never(c.Drain)},
-	} {
-		fmt.Fprintf(t, "\t%s\t%s\n", row[0], row[1])
-	}
+	var t table
+	t.section("server:main")
+	t.row("listen", c.Listen)
+	t.row("max_body", size(c.MaxBody))
+	t.row("max_header", size(c.MaxHeader))
+	t.row("read_header_timeout", never(c.ReadHeaderTimeout))
+	t.row("read_timeout", never(c.ReadTimeout))
+	t.row("write_timeout", never(c.WriteTimeout))
+	t.row("idle_timeout", never(c.IdleTimeout))
+	t.row("max_connections", fmt.Sprint(c.MaxConnections))
+	t.row("drain", never(c.Drain))
 	for _, a := range s.apps {
-		fmt.Fprintln(t)
-		fmt.Fprintf(t, "%s\ttitle\t%s\n", a.Name, a.Title)
-		fmt.Fprintf(t, "\tuse\t%s\n", a.Factory)
-		fmt.Fprintf(t, "\tmounted at\t%s\n", mountList(a.Mounts))
-		if a.Manager == nil {
-			continue
-		}
-		m := a.Manager.Config()
-		for _, row := range [][2]string{
-			{"manager", a.Manager.ID() + sharedNote(a.Share)}, {"store", a.Place}, {"locking", m.Locking.String()}, {"save", m.Save.String()},
-			{"idle_timeout", never(m.IdleTimeout)}, {"absolute_timeout", never(m.AbsoluteTimeout)},
-			{"lock_wait", never(m.LockWait)}, {"lease", never(m.Lease)}, {"max_size", size(int64(m.MaxSize))},
-			{"cookie", a.cookie()}, {"carrier", "cookie"},
-		} {
-			fmt.Fprintf(t, "\t%s\t%s\n", row[0], row[1])
-		}
+		a.write(&t)
 	}
 	for _, title := range s.unused {
-		fmt.Fprintf(t, "\n%s\tis mounted nowhere\n", title)
+		fmt.Fprintf(&t.out, "\n%s is mounted nowhere\n", title)
 	}
-	return t.Flush()
+	_, err := io.WriteString(w, t.out.String())
+	return err
 }
+
+func (a App) write(t *table) {
+	t.section(a.section)
+	t.row("use", a.Factory)
+	t.row("mounted at", mountList(a.Mounts))
+	if a.Title != a.Name {
+		t.row("title", a.Title)
+	}
+	if a.Manager == nil {
+		return
+	}
+	m := a.Manager.Config()
+	t.row("manager", a.Manager.ID()+sharedNote(a.Share))
+	t.row("store", a.Place)
+	t.row("locking", m.Locking.String())
+	t.row("save", m.Save.String())
+	t.row("idle_timeout", never(m.IdleTimeout))
+	t.row("absolute_timeout", never(m.AbsoluteTimeout))
+	t.row("touch_interval", never(m.TouchInterval))
+	t.row("lock_wait", never(m.LockWait))
+	t.row("lease", never(m.Lease))
+	t.row("max_size", size(int64(m.MaxSize)))
+	t.row("cookie", a.cookie())
+	t.row("carrier", "cookie")
+}
+
+// table is a text in two columns.
+type table struct{ out strings.Builder }
+
+func (t *table) section(title string) {
+	if t.out.Len() > 0 {
+		t.out.WriteByte('\n')
+	}
+	fmt.Fprintf(&t.out, "[%s]\n", title)
+}
+
+func (t *table) row(key, value string) { fmt.Fprintf(&t.out, "  %-20s %s\n", key, value) }
 
 func sharedNote(share bool) string {
 	if share {
