@@ -16,6 +16,7 @@ import (
 	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 	_ "github.com/holdover-web/holdover/core/filestore"
+	_ "github.com/holdover-web/holdover/core/redisstore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

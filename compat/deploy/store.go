@@ -21,6 +21,9 @@ func placeOf(section, raw string) string {
 	case scheme == "memory":
 		return "memory: of [store:" + section + "]"
 	case strings.HasPrefix(rest, "//") && scheme != "file":
+		if _, path, _ := strings.Cut(rest[2:], "/"); strings.Contains(path, "@") {
+			return scheme + ": of [store:" + section + "]" // what stands where may be a part of the password
+		}
 		return networkPlace(scheme, rest[2:])
 	}
 	path, _, _ := strings.Cut(rest, "?")
@@ -72,9 +75,6 @@ func networkPlace(scheme, rest string) string {
 	}
 	slices.Sort(hosts)
 	path, query, _ := strings.Cut(path, "?")
-	if strings.Contains(path+query, "@") {
-		path, query = "", "" // it may be a part of the password
-	}
 	path = strings.Trim(path, "/")
 	if path == "" {
 		path = "0"

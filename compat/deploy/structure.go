@@ -16,10 +16,12 @@ const notFoundApp = "not_found_app"
 
 // urlmap reads a section that dispatches by host and path: each key is a place, each value an application.
 func (p *planner) urlmap(n *node) {
+	empty := true
 	for _, key := range n.keysInOrder() {
 		if slices.Contains(notPlaces, key) {
 			continue
 		}
+		empty = false
 		v, _ := n.find(key)
 		if key == "http" || key == "https" {
 			p.m.add(v.at, "%s: the colon ends the key, as in Python: write domain HOST port PORT /path = NAME", key)
@@ -44,7 +46,7 @@ func (p *planner) urlmap(n *node) {
 			n.edges[last].on = on
 		}
 	}
-	if len(n.edges) == 0 {
+	if empty {
 		p.m.add(n.at, "nothing is mounted: write / = NAME, for example")
 	}
 	if _, ok := n.Lookup(notFoundApp); ok {
