@@ -12,7 +12,7 @@ import (
 func (b *builder) clashes() {
 	for i, h := range b.holders {
 		for _, other := range b.holders[:i] {
-			if h.share && other.share || !clash(h, other) {
+			if h.share && other.share || !b.clash(h, other) {
 				continue
 			}
 			cookie, _ := h.sessions.Cookie()
@@ -22,15 +22,31 @@ func (b *builder) clashes() {
 	}
 }
 
-func clash(a, b *holder) bool {
-	x, _ := a.sessions.Cookie()
-	y, _ := b.sessions.Cookie()
-	if a.sessions == b.sessions || x.Name != y.Name || !overlap(unescaped(x.Path), unescaped(y.Path)) {
+func (b *builder) clash(h, other *holder) bool {
+	x, _ := h.sessions.Cookie()
+	y, _ := other.sessions.Cookie()
+	if h.sessions == other.sessions || x.Name != y.Name || !overlap(unescaped(x.Path), unescaped(y.Path)) {
 		return false
 	}
-	for _, m := range a.node.mounts {
-		for _, n := range b.node.mounts {
-			if sameBrowserHost(m.Host, x.Domain, n.Host, y.Domain) {
+	for _, m := range h.node.mounts {
+		for _, n := range other.node.mounts {
+			if sameBrowserHost(m.Host, x.Domain, n.Host, y.Domain) && !b.hides(m, n) && !b.hides(n, m) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hides reports whether an application that is mounted for any host can not be reached on the host of another one, because
+// there is something of that host's own at its place.
+func (b *builder) hides(any, other Mount) bool {
+	if any.Host != "" || other.Host == "" {
+		return false
+	}
+	for _, n := range b.nodes {
+		for _, m := range n.mounts {
+			if m.Host == other.Host && strings.HasPrefix(any.Path+"/", m.Path+"/") {
 				return true
 			}
 		}

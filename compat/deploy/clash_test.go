@@ -52,7 +52,10 @@ func TestClashes(t *testing.T) {
 		{"other names", two("cookie_path = /", "cookie_path = /\ncookie_name = other") + stores, ""},
 		{"a clash that is wanted", two("cookie_path = /\nshare = yes", "cookie_path = /\nshare = yes") + stores, ""},
 		{"two hosts", strings.NewReplacer("/blog/alice ", "domain a.org / ", "/blog/bob ", "domain b.org / ").Replace(two("", "")) + stores, ""},
-		{"a host and any", strings.NewReplacer("/blog/alice ", "domain a.org / ", "/blog/bob ", "/ ").Replace(two("", "")) + stores, "clashes"},
+		{"a host and any", strings.NewReplacer("/blog/alice ", "domain a.org /blog/x ", "/blog/bob ", "/blog ").Replace(two("", "")) + stores, "clashes"},
+		{"any, but not there", strings.NewReplacer("/blog/alice ", "domain a.org / ", "/blog/bob ", "/blog ").Replace(two("", "")) + stores, ""},
+		{"any, with a domain", strings.NewReplacer("/blog/alice ", "domain a.x.org / ", "/blog/bob ", "domain b.x.org /blog ").
+			Replace(two("cookie_domain = x.org", "")) + stores, "clashes"},
 		{"two ports of a host", strings.NewReplacer("/blog/alice ", "domain a.org port 1 / ", "/blog/bob ", "domain a.org port 2 / ").Replace(two("", "")) + stores, "clashes"},
 		{"a domain around both hosts", strings.NewReplacer("/blog/alice ", "domain a.x.org / ", "/blog/bob ", "domain b.x.org / ").
 			Replace(two("cookie_domain = x.org", "")) + stores, "clashes"},

@@ -153,10 +153,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	hangUp := time.AfterFunc(silent, s.closeNew)
 	defer hangUp.Stop()
-	if err := s.http.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off after %v: %w", s.cfg.Drain, err), s.http.Close())
+	err := s.http.Shutdown(drain)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were cut off after %v: %w", s.cfg.Drain, err), s.http.Close())
 	}
-	return nil
+	<-failed // the listener is closed, even if it had just begun
+	return err
 }
 
 // note knows the connections that have not had a request yet.

@@ -99,6 +99,9 @@ func never(d time.Duration) string {
 	if d <= 0 {
 		return "never"
 	}
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
