@@ -39,6 +39,8 @@ type builder struct {
 	managers map[managerKey]*shared
 	holders  []*holder
 	around   []func(http.Handler) http.Handler
+
+	serverKeys []string // what [server:main] was asked for
 }
 
 type managerKey struct{ place, id string }

@@ -38,6 +38,7 @@ type node struct {
 	state   buildState
 	holder  *holder // its sessions, or nil
 	page    compat.ErrorPage
+	noted   bool // requests that it serves are told, because some error page depends on it
 }
 
 // Structures, which are no factories of the program.
@@ -49,7 +50,7 @@ const (
 
 // Call implements compat.Application.
 func (n *node) Call(env *compat.Environ, start compat.StartResponse) (compat.Body, error) {
-	if n.page != nil {
+	if n.noted {
 		served(env.Request(), n)
 	}
 	return n.app.Call(env, start)

@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 )
 
@@ -43,6 +45,7 @@ func (b *builder) server() {
 		c.SocketMode = uint32(mode)
 	}
 	o.unknown()
+	b.serverKeys = slices.Collect(maps.Keys(o.asked))
 	b.site.server = c.WithDefaults()
 }
 

@@ -95,6 +95,9 @@ func (b *builder) finish(root *node, p *planner) {
 	s.handler = compat.Handler(root, compat.HandlerConfig{ErrorPage: s.errorPage(), Logger: b.loader.log()})
 	if s.pages {
 		s.handler = serving(s.handler)
+		for _, n := range p.order {
+			n.noted = len(n.edges) == 0
+		}
 	}
 	for _, around := range slices.Backward(b.around) {
 		s.handler = around(s.handler)
@@ -141,7 +144,7 @@ func served(r *http.Request, n *node) {
 // errorPage answers with the page of the application that served, if it has one.
 func (s *Site) errorPage() compat.ErrorPage {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
-		if at, ok := r.Context().Value(servingKey{}).(**node); ok && *at != nil {
+		if at, ok := r.Context().Value(servingKey{}).(**node); ok && *at != nil && (*at).page != nil {
 			(*at).page(w, r, err)
 			return
 		}
