@@ -93,7 +93,7 @@ func (b *builder) build(n *node) {
 	n.state = built
 }
 
-func (b *builder) application(n *node, s *Section) (compat.Application, error) {
+func (b *builder) application(n *node, s *Section) (app compat.Application, err error) {
 	switch n.factory {
 	case "":
 		return failed, nil // reported
@@ -115,11 +115,25 @@ func (b *builder) application(n *node, s *Section) (compat.Application, error) {
 	case cascade:
 		return b.cascade(n, s)
 	}
-	app, err := b.loader.apps[n.factory](s)
+	defer caught(n.factory, &err)
+	app, err = b.loader.apps[n.factory](s)
 	if err == nil && app == nil {
 		err = fmt.Errorf("the factory %s made no application", n.factory)
 	}
 	return app, err
+}
+
+// caught makes an error of a panic: a reload must not end the program.
+func caught(factory string, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the factory %s panicked: %v", factory, p)
+	}
+}
+
+// middleware calls the factory of a filter.
+func (b *builder) middleware(name string, s *Section) (mw compat.Middleware, err error) {
+	defer caught(name, &err)
+	return b.loader.filters[name](s)
 }
 
 func (b *builder) cascade(n *node, s *Section) (compat.Application, error) {
@@ -157,7 +171,7 @@ func (b *builder) filtered(n *node, app compat.Application) compat.Application {
 			}
 			continue
 		}
-		mw, err := b.loader.filters[f.factory](s)
+		mw, err := b.middleware(f.factory, s)
 		switch {
 		case errors.Is(err, ErrReported):
 		case err != nil:

@@ -97,7 +97,7 @@ func (d *document) override(o Override, m *mistakes) {
 func (d *document) unusedDefaults(known []string, m *mistakes) {
 	for name, v := range d.defaults {
 		if !d.used[name] {
-			m.add(v.at, "%s: no section has an option of this name, and no value refers to it%s", name, meant(name, known))
+			m.add(v.at, "%s: nothing asks for this name, so that the line does nothing; remove it%s", name, meant(name, known))
 		}
 	}
 }

@@ -53,7 +53,7 @@ func abandoned(ctx context.Context, path string) bool {
 func checkListen(address string) error {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if path == "" {
-			return errors.New("there is no path behind unix:")
+			return errors.New("write unix:PATH")
 		}
 		return nil
 	}

@@ -98,7 +98,7 @@ func (l *Loader) load(ctx context.Context, src Source, pool *storePool) (*Site, 
 	if len(m.all) > 0 && len(doc.sections) == 0 {
 		return nil, m.err()
 	}
-	b := &builder{ctx: ctx, loader: l, doc: doc, m: m, pool: pool, site: &Site{log: l.log()}, stores: map[string]*pooled{},
+	b := &builder{ctx: ctx, loader: l, doc: doc, m: m, pool: pool, site: new(Site), stores: map[string]*pooled{},
 		managers: map[managerKey]*shared{}}
 	b.server()
 	p := &planner{loader: l, doc: doc, m: m, nodes: map[string]*node{}}

@@ -80,6 +80,8 @@ func loader(t testing.TB) *deploy.Loader {
 	l.App("hello", hello)
 	l.App("missing", missing)
 	l.Filter("tag", tag)
+	l.App("panics", func(*deploy.Section) (compat.Application, error) { panic("oops") })
+	l.Filter("panics", func(*deploy.Section) (compat.Middleware, error) { panic("oops") })
 	l.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	return l
 }

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,15 @@ func mistakes(t *testing.T, text string, overrides ...deploy.Override) deploy.Mi
 		t.Fatal(err)
 	}
 	return all
+}
+
+// maps is so many maps in each other, each of which has two places for the next one.
+func maps(n int) string {
+	text := "[composite:main]\nuse = urlmap\n/ = m0\n"
+	for i := range n {
+		text += fmt.Sprintf("[composite:m%d]\nuse = urlmap\n/a = m%d\n/b = m%[2]d\n", i, i+1)
+	}
+	return text + fmt.Sprintf("[app:m%d]\nuse = hello\n", n)
 }
 
 const oneApp = "[app:main]\nuse = notes\n" // and more lines from the third on
@@ -94,6 +104,11 @@ func TestMistakes(t *testing.T) {
 		{"another server", oneApp + stores + "[server:other]\n", 5, "[server:main]"},
 		{"two addresses", oneApp + stores + "[server:main]\nlisten = :80\nport = 81\n", 6, "say the same"},
 		{"sessions of nobody", oneApp + "sessions = desk\n" + stores, 3, "no application of the name desk"},
+		{"a factory that panics", "[app:main]\nuse = panics\n", 1, "the factory panics panicked: oops"},
+		{"a filter that panics", "[pipeline:main]\npipeline = panics a\n[app:a]\nuse = hello\n", 2, "the factory panics panicked: oops"},
+		{"waits that are cut off", oneApp + "lock_wait = 90s\n" + stores, 3, "make write_timeout in [server:main] longer"},
+		{"store without scheme", oneApp + "[store:main]\nurl = hunter2\n", 4, "no scheme"},
+		{"places without end", maps(10), 44, "more than 1000 places"},
 		{"static folder", "[app:main]\nuse = static\ndir = " + folder + "/none\n", 3, "no such file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,7 +165,7 @@ func TestOverride(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	for name, want := range map[string]string{filepath.Join(t.TempDir(), "none.ini"): "no such file", t.TempDir(): "is no file", "/dev/zero": "is no file"} {
+	for name, want := range map[string]string{filepath.Join(t.TempDir(), "none.ini"): "no such file", t.TempDir(): "no plain file", "/dev/zero": "no plain file"} {
 		_, err := loader(t).Load(t.Context(), deploy.FromFile(name))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), name+": ") {
 			t.Errorf("%s: %v", name, err)

@@ -21,8 +21,8 @@ func (b *builder) server() {
 	}
 	p := &planner{loader: b.loader, doc: b.doc, m: b.m}
 	o := p.options(section, nil)
-	if use, at, ok := "", section.at, false; o.has("use") {
-		if use, at, ok = p.used(o); ok && use != "http" {
+	if _, given := o.local["use"]; given {
+		if use, at, ok := p.used(o); ok && use != "http" {
 			b.m.add(at, "use: there is no server %s; leave the line away", use)
 		}
 	}
@@ -47,11 +47,6 @@ func (b *builder) server() {
 	o.unknown()
 	b.serverKeys = slices.Collect(maps.Keys(o.asked))
 	b.site.server = c.WithDefaults()
-}
-
-func (o *options) has(key string) bool {
-	_, ok := o.local[key]
-	return ok
 }
 
 // listen reads where to listen: listen, or host and port as Paste's server has them.

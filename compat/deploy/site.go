@@ -2,9 +2,10 @@ package deploy
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/core"
@@ -34,7 +35,8 @@ type Site struct {
 	apps    []App
 	unused  []string // sections that are mounted nowhere
 	pages   bool     // some application has an error page of its own
-	log     *slog.Logger
+
+	closing sync.Mutex                    // guards the following field
 	closers []func(context.Context) error // the last one first
 }
 
@@ -59,11 +61,17 @@ func (s *Site) Sessions(name string) *compat.Sessions {
 }
 
 // Close closes the managers and the stores. Call it after the last request. The error tells what did not end
-// in time.
+// in time. A later call does nothing.
 func (s *Site) Close(ctx context.Context) error {
+	s.closing.Lock()
 	closers := s.closers
 	s.closers = nil
-	return closeAll(ctx, closers)
+	s.closing.Unlock()
+	var errs []error
+	for _, close := range slices.Backward(closers) {
+		errs = append(errs, close(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // finish makes the site of what was built.
@@ -80,6 +88,10 @@ func (b *builder) finish(root *node, p *planner) {
 			a.Place = b.placeOf(a.Manager)
 		}
 		s.apps = append(s.apps, a)
+		if write := s.server.WriteTimeout; a.Manager != nil && write > 0 && a.Manager.Config().LockWait >= write {
+			n.Mistake("lock_wait", "requests may wait for a session for %s, and the server cuts them off after %s: make write_timeout in [server:main] longer",
+				never(a.Manager.Config().LockWait), never(write))
+		}
 	}
 	slices.SortStableFunc(s.apps, func(x, y App) int { return p.lineOf(x.Name) - p.lineOf(y.Name) })
 	for _, section := range b.doc.sections {

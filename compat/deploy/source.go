@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -28,11 +30,14 @@ func FromText(name, text string) Source {
 
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, pathErr.Err // the path is told anyway
+	}
 	switch {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no file", path)
+		return nil, errors.New("it is no plain file, which could be read again")
 	case info.Size() > ini.MaxSize:
 		return nil, fmt.Errorf("the file is %d bytes long, and at most %d are read", info.Size(), ini.MaxSize)
 	}

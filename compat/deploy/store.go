@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -151,8 +150,12 @@ func (b *builder) open(section *section) (*pooled, error) {
 	o := &options{m: b.m, doc: b.doc, at: section.at, local: section.values, asked: map[string]bool{}}
 	u, ok := o.find("url")
 	o.unknown()
-	if !ok {
+	switch {
+	case !ok:
 		b.m.add(section.at, "url is missing: write url = memory:, file:DIR or redis://HOST/0")
+	case !strings.Contains(u.text, ":"):
+		b.m.add(u.at, "url: it has no scheme; write memory:, file:DIR or redis://HOST/0")
+		ok = false
 	}
 	place := placeOf(section.name, u.text)
 	for name, other := range b.stores {
@@ -179,13 +182,4 @@ func (b *builder) open(section *section) (*pooled, error) {
 	}
 	b.stores[section.name] = st
 	return st, nil
-}
-
-// errClosed joins what closing gave.
-func closeAll(ctx context.Context, closers []func(context.Context) error) error {
-	var errs []error
-	for _, close := range slices.Backward(closers) {
-		errs = append(errs, close(ctx))
-	}
-	return errors.Join(errs...)
 }

@@ -138,11 +138,19 @@ func (p *planner) filter(name string, at position) []*filter {
 	return append(p.filterWith(f.options), f)
 }
 
+// maxMounts is at how many places an application can be. Maps in maps multiply.
+const maxMounts = 1000
+
 // mount tells an application, and those inside, where it can be reached.
 func mount(n *node, at Mount) {
-	if !slices.Contains(n.mounts, at) {
-		n.mounts = append(n.mounts, at)
+	switch {
+	case slices.Contains(n.mounts, at):
+		return // and so are those inside
+	case len(n.mounts) == maxMounts:
+		n.Mistake("", "it is mounted at more than %d places", maxMounts)
+		return
 	}
+	n.mounts = append(n.mounts, at)
 	for _, e := range n.edges {
 		mount(e.to, at.below(e.place))
 	}

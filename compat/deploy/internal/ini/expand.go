@@ -53,8 +53,9 @@ func (e *expander) expand(text string, depth int) error {
 		case !strings.HasPrefix(after, "("):
 			return errors.New("a % is followed by neither % nor (: write %% for a percent sign")
 		}
-		name, rest, ok := strings.Cut(after[1:], ")")
-		if rest, ok = strings.CutPrefix(rest, "s"); !ok || name == "" {
+		name, rest, _ := strings.Cut(after[1:], ")")
+		rest, ok := strings.CutPrefix(rest, "s")
+		if !ok || name == "" {
 			return errors.New("a %( does not go on as in %(name)s: write %% for a percent sign")
 		}
 		value, ok := e.lookup(name)
