@@ -25,6 +25,7 @@ type Application struct {
 	now      func() time.Time
 	log      *slog.Logger
 	store    SessionStore
+	domain   string // of the session cookie
 }
 
 var _ compat.Application = (*Application)(nil)
@@ -43,6 +44,10 @@ type Config struct {
 
 	// SessionHooks stand in for a subclass of Session.
 	SessionHooks SessionHooks
+
+	// Cookie changes what the settings say about the session cookie, for what they have no names for: a domain, an age.
+	// The name and the path stay as the settings have them.
+	Cookie func(*compat.SessionsConfig)
 
 	// ErrorPages answer failures, before those of the setting ErrorPage. The first one that matches is
 	// taken.
@@ -101,7 +106,7 @@ func (a *Application) cookieConfig() compat.SessionsConfig {
 	case s.SameSiteSessionCookie == http.SameSiteNoneMode:
 		secure = compat.SecureOn // browsers drop the cookie otherwise
 	}
-	return compat.SessionsConfig{
+	cfg := compat.SessionsConfig{
 		Name:              s.SessionName,
 		KeepName:          true,
 		Path:              a.SessionCookiePath(),
@@ -113,6 +118,12 @@ func (a *Application) cookieConfig() compat.SessionsConfig {
 		ErrorPage:         a.failurePage,
 		Logger:            a.log,
 	}
+	if a.cfg.Cookie != nil {
+		a.cfg.Cookie(&cfg)
+		cfg.Name, cfg.Path = s.SessionName, a.SessionCookiePath()
+		a.domain = cfg.Domain
+	}
+	return cfg
 }
 
 // Add serves a path, which counts from Config.Prefix, with servlets of that factory. A path such as "/counter" is
@@ -202,7 +213,7 @@ func (a *Application) openSession(t *Transaction, opts []core.OpenOption) (*core
 	e := HTTPSessionExpired()
 	if a.settings.UseCookieSessions {
 		// Otherwise the browser would send the id for ever, and never get in again.
-		gone := Cookie{Name: a.SessionName(), Path: a.SessionCookiePath()}
+		gone := Cookie{Name: a.SessionName(), Path: a.SessionCookiePath(), Domain: a.domain}
 		gone.Delete()
 		line, err := gone.HeaderValue()
 		if err != nil {

@@ -1,10 +1,15 @@
-// Sidebyside serves two applications that were written for Webware's WebKit and now run in Go, side by side on
-// one Echo server: a help desk, and a lab in which the lost update that Webware was known for can be seen to
-// happen, and not to happen under each of Holdover's policies.
+// Sidebyside serves old applications that now run in Go, and new ones, side by side on one Echo server: a help desk
+// that was written for Webware's WebKit; a lab in which the lost update that Webware was known for can be seen to
+// happen, and not to happen under each of Holdover's policies; a plain WSGI blog, twice; pages in plain Echo on the
+// help desk's sessions; and two virtual hosts.
 //
 // Start it, and open the address that it prints in a browser:
 //
-//	go run ./examples/sidebyside [-addr 127.0.0.1:8080] [-store URL]
+//	go run ./examples/sidebyside [-config FILE] [-check] [-addr 127.0.0.1:8080] [-store URL]
+//
+// What it serves is described by apps.ini, which is built in. With -config it serves what another file describes, and
+// reads that again with each SIGHUP; -check only says what the file comes to, or all that is wrong with it. -addr goes before
+// what the file says in [server:main], -store before the url in its section [store:main].
 //
 // With a Redis at hand, several of them share their sessions: -store redis://127.0.0.1:6379/0.
 //
@@ -44,7 +49,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/compat/deploy"
 	_ "github.com/holdover-web/holdover/core/filestore"  // file:
 	_ "github.com/holdover-web/holdover/core/memstore"   // memory:
 	_ "github.com/holdover-web/holdover/core/redisstore" // redis: and its kin
@@ -59,10 +64,17 @@ func main() {
 // errUsage marks errors about the command line.
 var errUsage = errors.New("see -help")
 
-// exitCode prints an error in one line and returns what the program should exit with.
+// exitCode prints an error in one line, or one line for each mistake of a configuration, and returns what the program should
+// exit with.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
+	}
+	if mistakes, ok := errors.AsType[deploy.Mistakes](err); ok {
+		for _, m := range mistakes {
+			fmt.Fprintln(stderr, "sidebyside:", m)
+		}
+		return 1
 	}
 	fmt.Fprintln(stderr, "sidebyside:", strings.ReplaceAll(err.Error(), "\n", "; "))
 	if errors.Is(err, errUsage) {
@@ -72,54 +84,40 @@ func exitCode(err error, stderr io.Writer) int {
 }
 
 // run is the program. It returns nil when ctx has ended and all requests were answered.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	opts, err := parseFlags(args, stdout)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-
-	listener, err := net.Listen("tcp", opts.addr)
-	if err != nil {
-		return fmt.Errorf("%w; choose another address with -addr", err)
+	if opts.check {
+		return check(ctx, opts, stdout, log)
 	}
-	defer listener.Close() // does nothing after serve
-	store, err := core.OpenStore(ctx, opts.store)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	s, err := newSite(store, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-
-	fmt.Fprintf(stdout, "listening on http://%s/\n", hostPort(listener.Addr()))
-	if opts.folder != "" {
-		fmt.Fprintf(stdout, "sessions are kept in %s; -store chooses another place\n", opts.folder)
-	}
-	return serve(ctx, listener, s.handler, log)
+	return serve(ctx, opts, stdout, log)
 }
 
 type options struct {
-	addr   string
-	store  string // a URL for core.OpenStore
-	folder string // where sessions are kept, if the program chose that itself
+	source    deploy.Source
+	overrides []deploy.Override // what flags say in place of the file
+	check     bool
+	cache     string // the user's folder for caches
+	folder    string // where sessions are kept, if the program chose that itself
 }
 
 // parseFlags reads the command line. Help goes to stdout; errors match errUsage or flag.ErrHelp.
 func parseFlags(args []string, stdout io.Writer) (options, error) {
-	var opts options
+	opts := options{cache: cacheFolder()}
 	flags := flag.NewFlagSet("sidebyside", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
-	flags.StringVar(&opts.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 picks a free one")
-	flags.StringVar(&opts.store, "store", "", "where sessions are kept: memory:, file:DIR or redis://HOST:PORT/DB (default a folder in your cache)")
+	config := flags.String("config", "", "`file` that says what is served, in place of the one built in; SIGHUP reads it again")
+	flags.BoolVar(&opts.check, "check", false, "say what the configuration comes to, or what is wrong with it, and start nothing")
+	addr := flags.String("addr", "", "`address` to listen on, in place of the file's; port 0 picks a free one (default 127.0.0.1:8080)")
+	store := flags.String("store", "", "where sessions are kept, in place of the url in [store:main]: memory:, file:DIR or redis://HOST:PORT/DB (default a folder in your cache)")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, "usage: sidebyside [-addr HOST:PORT] [-store URL]")
+		fmt.Fprintln(stdout, "usage: sidebyside [-config FILE] [-check] [-addr HOST:PORT] [-store URL]")
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
 		return opts, err
@@ -128,29 +126,32 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 	case flags.NArg() > 0:
 		return opts, fmt.Errorf("unexpected argument %q; %w", flags.Arg(0), errUsage)
 	}
-	if _, _, err := net.SplitHostPort(opts.addr); err != nil {
-		return opts, fmt.Errorf("-addr: %w; %w", err, errUsage)
+	opts.source = deploy.FromText("apps.ini (built in)", builtIn)
+	if *config != "" {
+		opts.source = deploy.FromFile(*config)
+	} else if *store == "" {
+		opts.folder = filepath.Join(opts.cache, "holdover-sidebyside") // as the file has it
 	}
-	if opts.store == "" {
-		opts.folder = defaultFolder()
-		opts.store = "file:" + strings.NewReplacer("%", "%25", "?", "%3F").Replace(opts.folder)
+	if *addr != "" {
+		if _, _, err := net.SplitHostPort(*addr); err != nil && !strings.HasPrefix(*addr, "unix:") {
+			return opts, fmt.Errorf("-addr: %w; %w", err, errUsage)
+		}
+		opts.overrides = append(opts.overrides, deploy.Override{Section: "server:main", Key: "listen", Value: *addr, From: "-addr"})
+	}
+	if *store != "" {
+		opts.overrides = append(opts.overrides, deploy.Override{Section: "store:main", Key: "url", Value: *store, From: "-store"})
 	}
 	return opts, nil
 }
 
-// defaultFolder is where sessions are kept unless the command line says otherwise.
-func defaultFolder() string {
+// cacheFolder is where the file that is built in keeps sessions.
+func cacheFolder() string {
 	cache, err := os.UserCacheDir()
 	if err != nil { // no home
-		cache = os.TempDir()
+		return os.TempDir()
 	}
-	return filepath.Join(cache, "holdover-sidebyside")
+	return cache
 }
 
-// hostPort is an address that a browser on this machine can open.
-func hostPort(addr net.Addr) string {
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return fmt.Sprintf("localhost:%d", tcp.Port)
-	}
-	return addr.String()
-}
+// escapeURL makes a path fit for a file: URL.
+func escapeURL(path string) string { return strings.NewReplacer("%", "%25", "?", "%3F").Replace(path) }

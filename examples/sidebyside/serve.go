@@ -4,48 +4,71 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
-	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 	"time"
+
+	"github.com/holdover-web/holdover/compat/deploy"
 )
 
-// Bounds on what one client can hold. The longest request of the lab waits in line for ten seconds and then takes
-// five.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 15 * time.Second
-	writeTimeout      = 45 * time.Second
-	idleTimeout       = time.Minute
-	maxHeaderBytes    = 16 << 10
+// closeTimeout bounds the closing of sessions and stores, when all requests have ended.
+const closeTimeout = 10 * time.Second
 
-	drainTimeout = 20 * time.Second
-)
+// serve loads the configuration and answers requests until ctx ends. With SIGHUP it reads the configuration again.
+func serve(ctx context.Context, opts options, stdout io.Writer, log *slog.Logger) (err error) {
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP) // from the first moment on: it would end the program otherwise
+	defer signal.Stop(reload)
 
-// serve answers requests until ctx ends. Then it takes no new ones and waits for those under way. The error tells
-// that the listener failed, or that requests had to be cut off.
-func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }() // ends with Shutdown or Close
-	select {
-	case err := <-failed:
+	live, err := deploy.NewLive(ctx, newLoader(opts, log), opts.source, newHandler)
+	if err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	log.Info("interrupted: finishing the requests under way; interrupt again to stop at once")
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		err = errors.Join(err, live.Close(closing))
+	}()
+	server := deploy.NewServer(live.Site().Server(), live, log)
+	listener, err := server.Listen(ctx)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with -addr", err)
+	}
+	fmt.Fprintf(stdout, "listening on %s\n", address(listener.Addr()))
+	if opts.folder != "" {
+		fmt.Fprintf(stdout, "sessions are kept in %s; -store chooses another place\n", opts.folder)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var reloads sync.WaitGroup
+	reloads.Go(func() { live.ReloadOn(ctx, reload) })
+	defer reloads.Wait()
 	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off after %v: %w", drainTimeout, err), server.Close())
+	return server.Serve(ctx, listener)
+}
+
+// check says what the configuration comes to, and starts nothing.
+func check(ctx context.Context, opts options, stdout io.Writer, log *slog.Logger) error {
+	site, err := newLoader(opts, log).Load(ctx, opts.source)
+	if err != nil {
+		return err
 	}
-	return nil
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return errors.Join(site.WriteTable(stdout), site.Close(closing))
+}
+
+// address is where a browser on this machine finds the program.
+func address(addr net.Addr) string {
+	if addr.Network() == "unix" {
+		return "unix:" + addr.String()
+	}
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d/", tcp.Port)
+	}
+	return "http://" + addr.String() + "/"
 }

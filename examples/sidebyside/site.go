@@ -2,22 +2,25 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/compat/deploy"
+	"github.com/holdover-web/holdover/examples/sidebyside/blog"
 	"github.com/holdover-web/holdover/examples/sidebyside/desk"
-	"github.com/holdover-web/holdover/examples/sidebyside/gallery"
+	"github.com/holdover-web/holdover/examples/sidebyside/hosts"
 	"github.com/holdover-web/holdover/examples/sidebyside/lab"
+	"github.com/holdover-web/holdover/examples/sidebyside/native"
 )
+
+//go:embed apps.ini
+var builtIn string
 
 //go:embed static
 var static embed.FS
@@ -27,90 +30,32 @@ var pages embed.FS
 
 var templates = template.Must(template.ParseFS(pages, "*.html"))
 
-// maxBodyBytes is the largest form that is read.
-const maxBodyBytes = 64 << 10
-
-// site is all that the program serves.
-type site struct {
-	handler  http.Handler
-	managers []*core.Manager
+// newLoader returns a loader that knows the applications of the program. A file says which of them are there, and where.
+func newLoader(opts options, log *slog.Logger) *deploy.Loader {
+	l := deploy.NewLoader()
+	l.Vars = map[string]string{"cache": escapeURL(opts.cache)}
+	l.Overrides = opts.overrides
+	l.Logger = log
+	l.App("index", newIndex)
+	for _, register := range []func(*deploy.Loader){desk.Register, lab.Register, blog.Register, native.Register, hosts.Register} {
+		register(l)
+	}
+	return l
 }
 
-// app is one application under its own path.
-type app struct {
-	Path  string // ends with a slash
-	Title string
-	About string // a sentence
-
-	handler  http.Handler
-	managers []*core.Manager
+// newHandler puts what all pages need around a site: the files that they link to, on every host, and protection.
+func newHandler(site *deploy.Site) (http.Handler, error) {
+	e := newEcho()
+	e.GET("/static/*", echo.WrapHandler(http.FileServerFS(static)))
+	e.Any("/*", echo.WrapHandler(site))
+	return protect(e), nil
 }
 
-// newSite builds the applications on one store. The caller closes the site, and then the store.
-func newSite(store core.Store, log *slog.Logger) (*site, error) {
-	s := new(site)
-	deskApp, err := desk.New("/desk", store, log)
-	if err != nil {
-		return nil, err
-	}
-	labApp, err := lab.New("/lab", store, log)
-	if err != nil {
-		return nil, err
-	}
-	galleryApp, err := gallery.New("/gallery", store, log)
-	if err != nil {
-		return nil, err
-	}
-	apps := []app{
-		{
-			Path:  "/desk/",
-			Title: "Help desk",
-			About: "A small application as a Webware programmer wrote them: servlets, a login, a counter, a list of tickets that lives in the session.",
-
-			handler:  deskApp.Handler(),
-			managers: []*core.Manager{deskApp.Manager()},
-		},
-		{
-			Path:  "/lab/",
-			Title: "Race lab",
-			About: "Two requests on one session at the same moment: see an update get lost as it did in Webware, and what each policy does about it.",
-
-			handler:  labApp,
-			managers: labApp.Managers(),
-		},
-		{
-			Path:  "/gallery/",
-			Title: "Gallery",
-			About: "A page as a Myghty programmer wrote it: twelve pictures and three frames come for one session at the same time, and none waits for another.",
-
-			handler:  galleryApp.Handler(),
-			managers: []*core.Manager{galleryApp.Manager()},
-		},
-	}
-
+func newEcho() *echo.Echo {
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // there is no proxy to believe
 	e.HTTPErrorHandler = showError
-	e.GET("/", func(c echo.Context) error { return render(c, http.StatusOK, "index.html", apps) })
-	e.GET("/static/*", echo.WrapHandler(http.FileServerFS(static)))
-	for _, a := range apps {
-		e.Any(a.Path+"*", echo.WrapHandler(a.handler))
-		e.GET(a.Path[:len(a.Path)-1], func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, a.Path) })
-		s.managers = append(s.managers, a.managers...)
-	}
-	s.handler = http.MaxBytesHandler(protect(e), maxBodyBytes)
-	return s, nil
-}
-
-// close ends the applications' managers. The store stays open.
-func (s *site) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	var errs []error
-	for _, m := range s.managers {
-		errs = append(errs, m.Close(ctx))
-	}
-	return errors.Join(errs...)
+	return e
 }
 
 // protect refuses changes that other sites' pages send with our users' cookies, and tells browsers what our own pages

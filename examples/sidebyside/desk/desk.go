@@ -5,26 +5,20 @@ package desk
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 
+	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/webkit"
 )
 
-// New returns the application for the paths below prefix, such as "/desk", with its sessions in store. The caller
-// closes its Manager.
-func New(prefix string, store core.Store, log *slog.Logger) (*webkit.Application, error) {
+// Register makes the application known as desk.
+func Register(l *deploy.Loader) {
 	// The pages read a value, change it and put it back, so that they need to be alone with their session.
-	m, err := core.New("desk", store, core.Config{Locking: core.Serialized, Logger: log})
-	if err != nil {
-		return nil, fmt.Errorf("desk: %w", err)
-	}
-	app, err := webkit.NewApplication(m, webkit.Config{Prefix: prefix})
-	if err != nil {
-		return nil, fmt.Errorf("desk: %w", err)
-	}
-	return app, errors.Join(
+	l.App("desk", webkit.Deploy(webkit.Config{}, core.Config{Locking: core.Serialized}, addServlets))
+}
+
+func addServlets(app *webkit.Application, _ *deploy.Section) error {
+	return errors.Join(
 		app.Add("/", func() webkit.Servlet { return new(home) }),
 		app.Add("/counter", func() webkit.Servlet { return new(counter) }),
 		app.Add("/tickets", func() webkit.Servlet { return new(tickets) }),

@@ -1,9 +1,7 @@
 package desk_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +12,7 @@ import (
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/core/memstore"
 	"github.com/holdover-web/holdover/examples/sidebyside/desk"
+	"github.com/holdover-web/holdover/examples/sidebyside/internal/configured"
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/visitor"
 )
 
@@ -22,18 +21,16 @@ const cookie = "_SID_"
 // open starts the desk on a store of its own.
 func open(t *testing.T) (*visitor.Visitor, *core.Manager) {
 	t.Helper()
-	app, err := desk.New("/desk", memstore.New(memstore.Config{}), slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(app.Handler())
-	t.Cleanup(func() {
-		server.Close()
-		if err := app.Manager().Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return visitor.New(t, server.URL), app.Manager()
+	site := configured.Site(t, memstore.New(memstore.Config{}), `
+[composite:main]
+use = urlmap
+/desk = desk
+[app:desk]
+use = desk
+`, desk.Register)
+	server := httptest.NewServer(site)
+	t.Cleanup(server.Close)
+	return visitor.New(t, server.URL), site.Sessions("desk").Manager()
 }
 
 func signIn(v *visitor.Visitor, user, password string) visitor.Reply {

@@ -27,10 +27,11 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/holdover-web/holdover/compat"
+	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/webkit"
 )
@@ -93,60 +94,44 @@ var assets embed.FS
 
 var page = template.Must(template.ParseFS(assets, "assets/page.html"))
 
-// Lab serves the page and the applications below it. Its methods may be called from several goroutines.
-type Lab struct {
-	mux      http.ServeMux
-	managers []*core.Manager
+// Register makes the page known as lab, and the application for each policy as lab-legacy and so on. The page looks for
+// them below itself, at legacy/ and so on.
+func Register(l *deploy.Loader) {
+	l.App("lab", newPage)
+	for _, p := range policies {
+		l.App("lab-"+p.Name, p.factory())
+	}
 }
 
-// New mounts the lab under prefix, such as "/lab", with its sessions in store. The caller closes the Managers.
-func New(prefix string, store core.Store, log *slog.Logger) (*Lab, error) {
+// newPage makes the page that runs the races, with its scripts.
+func newPage(*deploy.Section) (compat.Application, error) {
 	var html bytes.Buffer
 	if err := page.Execute(&html, policies); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	l := new(Lab)
-	l.mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) {
+	mux := new(http.ServeMux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "page.html", time.Time{}, bytes.NewReader(html.Bytes()))
 	})
 	for _, name := range []string{"lab.js", "race.js", "timeline.js"} {
-		l.mux.HandleFunc("GET "+prefix+"/"+name, func(w http.ResponseWriter, r *http.Request) {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, assets, "assets/"+name)
 		})
 	}
-	for _, p := range policies {
-		app, err := p.application(prefix, store, log)
-		if err != nil {
-			return nil, fmt.Errorf("lab: %s: %w", p.Name, err)
-		}
-		l.managers = append(l.managers, app.Manager())
-		l.mux.Handle(prefix+"/"+p.Name+"/", app.Handler())
-	}
-	return l, nil
+	return deploy.FromHandler(mux), nil
 }
 
-// ServeHTTP implements http.Handler.
-func (l *Lab) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.mux.ServeHTTP(w, r) }
-
-// Managers returns the managers of the applications, one for each policy.
-func (l *Lab) Managers() []*core.Manager { return l.managers }
-
-// application builds the application for one policy.
-func (p policy) application(prefix string, store core.Store, log *slog.Logger) (*webkit.Application, error) {
-	m, err := core.New("lab/"+p.Name, store, core.Config{Locking: p.locking, LockWait: lockWait, Logger: log})
-	if err != nil {
-		return nil, err
-	}
-	app, err := webkit.NewApplication(m, webkit.Config{
-		Prefix:     prefix + "/" + p.Name,
+// factory makes the application for one policy.
+func (p policy) factory() deploy.AppFactory {
+	return webkit.Deploy(webkit.Config{
 		Settings:   webkit.Settings{"AlwaysSaveSessions": p.SavesAlways, "ExtraPathInfo": false},
 		ErrorPages: []webkit.ErrorPage{{URL: "/failure"}},
-	})
-	if err != nil {
-		return nil, err
-	}
+	}, core.Config{Locking: p.locking, LockWait: lockWait}, p.addServlets)
+}
+
+func (p policy) addServlets(app *webkit.Application, _ *deploy.Section) error {
 	base := servlet{policy: p.Name}
-	return app, errors.Join(
+	return errors.Join(
 		app.Add("/put", func() webkit.Servlet { return &put{base} }),
 		app.Add("/incr", func() webkit.Servlet { return &incr{base} }),
 		app.Add("/append", func() webkit.Servlet { return &appendTo{base} }),

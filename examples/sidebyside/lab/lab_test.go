@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,8 +15,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/core/memstore"
+	"github.com/holdover-web/holdover/examples/sidebyside/internal/configured"
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/visitor"
 )
 
@@ -68,20 +69,15 @@ func (c client) expect(servlet string, values map[string]any) {
 	}
 }
 
-func newLab(t *testing.T, store core.Store) *Lab {
+func newLab(t *testing.T, store core.Store) *deploy.Site {
 	t.Helper()
-	l, err := New("/lab", store, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
+	var mounts, sections strings.Builder
+	for _, p := range policies {
+		fmt.Fprintf(&mounts, "/lab/%s = lab-%[1]s\n", p.Name)
+		fmt.Fprintf(&sections, "[app:lab-%s]\nuse = lab-%[1]s\n", p.Name)
 	}
-	t.Cleanup(func() {
-		for _, m := range l.Managers() {
-			if err := m.Close(context.Background()); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	return l
+	return configured.Site(t, store, "[composite:main]\nuse = urlmap\n/lab = lab\n"+mounts.String()+"[app:lab]\nuse = lab\n"+
+		sections.String(), Register)
 }
 
 // visit starts the lab on a store and returns a visitor of the application for a policy.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ type Program struct {
 
 	t      testing.TB
 	cmd    *exec.Cmd
-	stderr bytes.Buffer  // complete when ended is closed
+	stderr logBuffer
 	ended  chan struct{} // closed when the program has ended
 	err    error         // how it ended; set when ended is closed
 }
@@ -116,6 +117,35 @@ func (p *Program) Stop() {
 	if p.err != nil {
 		p.t.Errorf("the program ended with %v\nstderr: %s", p.err, &p.stderr)
 	}
+}
+
+// Signal sends the program a signal.
+func (p *Program) Signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Errorf("signal %v: %v", s, err)
+	}
+}
+
+// Log returns what the program has written to its standard error so far.
+func (p *Program) Log() string { return p.stderr.String() }
+
+// logBuffer is written while it is read.
+type logBuffer struct {
+	mu  sync.Mutex // guards the following field
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 func (p *Program) kill() {

@@ -4,6 +4,7 @@ package visitor
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -43,17 +44,28 @@ func New(t testing.TB, site string) *Visitor {
 	}
 	return &Visitor{t: t, base: base, http: &http.Client{
 		Jar:           jar,
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: dial},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// At returns the same visitor, cookies included, at another site on the same host.
+// dial finds all hosts below localhost on this machine, as browsers do and resolvers may not.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(addr); err == nil && strings.HasSuffix(host, ".localhost") {
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	return new(net.Dialer).DialContext(ctx, network, addr)
+}
+
+// At returns the same visitor, cookies included, at another site.
 func (v *Visitor) At(site string) *Visitor {
 	other := New(v.t, site)
 	other.http = v.http
 	return other
 }
+
+// URL returns the address of the site that the visitor is at.
+func (v *Visitor) URL() string { return v.base.String() }
 
 // Get asks for a path, with its query.
 func (v *Visitor) Get(path string) Reply {

@@ -1,0 +1,14 @@
+package compat
+
+import "net/http"
+
+// Cookie returns the cookie in which session ids travel, without a value, and when it is Secure: the
+// Secure field is set for SecureOn alone.
+func (s *Sessions) Cookie() (http.Cookie, SecureMode) {
+	ck, err := http.ParseSetCookie(s.cookie.name + "=" + s.cookie.set[0])
+	if err != nil {
+		return http.Cookie{Name: s.cookie.name}, s.cookie.secure // NewSessions has checked it
+	}
+	ck.Raw, ck.RawExpires = "", ""
+	return *ck, s.cookie.secure
+}

@@ -1,0 +1,118 @@
+// Package hosts is two small applications for two virtual hosts of one server: a shop, and its back office. They share
+// their sessions, but a browser keeps its cookies apart by host, so that each has a session of its own in either.
+package hosts
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+
+	"github.com/holdover-web/holdover/compat"
+	"github.com/holdover-web/holdover/compat/deploy"
+	"github.com/holdover-web/holdover/core"
+)
+
+// basketName is the name of the session's value.
+const basketName = "basket"
+
+// maxBasket is how many things a basket has room for.
+const maxBasket = 20
+
+var goods = []string{"tea", "coffee", "biscuits"}
+
+//go:embed page.html
+var files embed.FS
+
+var page = template.Must(template.ParseFS(files, "page.html"))
+
+// Register makes the applications known as shop and backoffice.
+func Register(l *deploy.Loader) {
+	l.App("shop", func(s *deploy.Section) (compat.Application, error) { return newHost(s, true) })
+	l.App("backoffice", func(s *deploy.Section) (compat.Application, error) { return newHost(s, false) })
+}
+
+func newHost(s *deploy.Section, sells bool) (compat.Application, error) {
+	if _, err := s.Sessions(core.Config{Locking: core.Serialized}, compat.SessionsConfig{}); err != nil {
+		return nil, err
+	}
+	h := &host{title: s.Title(), sells: sells}
+	mux := new(http.ServeMux)
+	mux.HandleFunc("GET /{$}", h.show)
+	if sells {
+		mux.HandleFunc("POST /{$}", h.add)
+	}
+	return deploy.FromHandler(mux), nil
+}
+
+type host struct {
+	title string
+	sells bool
+}
+
+// view is what the page shows.
+type view struct {
+	Title   string
+	Sells   bool
+	Goods   []string
+	Basket  []string
+	Manager string
+
+	// Handover is the link by which a visitor goes to the other host and takes the session along, or "". It is where the
+	// tickets of compat come in.
+	Handover string
+}
+
+func (h *host) show(w http.ResponseWriter, r *http.Request) {
+	s, err := compat.FromContext(r.Context(), core.ReadOnly)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	v := view{Title: h.title, Sells: h.sells, Goods: goods, Manager: s.Manager().ID()}
+	if v.Basket, err = core.Get[[]string](s, basketName); err != nil {
+		fail(w, err)
+		return
+	}
+	var html bytes.Buffer
+	if err := page.Execute(&html, v); err != nil {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(html.Bytes()) // the client may have gone
+}
+
+func (h *host) add(w http.ResponseWriter, r *http.Request) {
+	thing := r.PostFormValue("thing")
+	if !slices.Contains(goods, thing) {
+		http.Error(w, "We do not have that.", http.StatusBadRequest)
+		return
+	}
+	if err := put(r, thing); err != nil {
+		fail(w, err)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func put(r *http.Request, thing string) error {
+	s, err := compat.FromContext(r.Context())
+	if err != nil {
+		return err
+	}
+	basket, err := core.Get[[]string](s, basketName)
+	if err != nil || len(basket) >= maxBasket {
+		return err
+	}
+	return s.Set(basketName, append(basket, thing))
+}
+
+// fail answers for what went wrong. Nothing was changed then.
+func fail(w http.ResponseWriter, err error) {
+	code := compat.StatusOf(err)
+	http.Error(w, fmt.Sprintf("%d %s", code, http.StatusText(code)), code)
+}
