@@ -32,7 +32,9 @@ func (f *FileContent) Size() int64 { return f.header.Size }
 func (f *FileContent) Headers() textproto.MIMEHeader { return f.header.Header }
 
 // ContentType returns what the browser says the file is.
-func (f *FileContent) ContentType() ContentType { return parseContentType(f.header.Header.Get("Content-Type")) }
+func (f *FileContent) ContentType() ContentType {
+	return parseContentType(f.header.Header.Get("Content-Type"))
+}
 
 // Filename returns what the browser says the file is called, without folders. It is made up by the client, so it is
 // nothing to store files under.

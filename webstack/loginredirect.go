@@ -94,19 +94,14 @@ func (l *LoginRedirectResource) login(t *Transaction) error {
 	if query != "" {
 		query = "?" + query
 	}
-	for i, field := range []struct{ name, value string }{
+	for _, field := range []struct{ name, value string }{
 		{"?app=", l.AppURL}, {"&path=", t.GetPathWithoutQuery(charset)}, {"&qs=", query},
 	} {
 		value, err := charset.Encode(field.value)
 		if err != nil {
 			return err
 		}
-		if i == 0 && value == "" {
-			field.name, value = "?app", "="
-		} else {
-			value = quote(value, "/")
-		}
-		target += field.name + value
+		target += field.name + quote(value, "/")
 	}
 	return t.Redirect(target)
 }

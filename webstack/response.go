@@ -70,7 +70,9 @@ func (t *Transaction) SetResponseCode(code int) error {
 // SetHeaderValue sets a header and replaces one of the same name: set_header_value(header, value). "Content-Type" is
 // SetContentType. Errors: ErrCommitted; what a header can not have, such as a line break or a character that is no ASCII;
 // and for Set-Cookie, see SetCookie.
-func (t *Transaction) SetHeaderValue(header, value string) error { return t.response.set(header, value) }
+func (t *Transaction) SetHeaderValue(header, value string) error {
+	return t.response.set(header, value)
+}
 
 func (r *response) set(name, value string) error {
 	name = http.CanonicalHeaderKey(name)

@@ -118,15 +118,21 @@ func (t *Transaction) GetHeaderValues(name string) []string {
 }
 
 // GetContentType returns the content type of the request's body, an empty one if there is none: get_content_type().
-func (t *Transaction) GetContentType() ContentType { return parseContentType(t.env.String("CONTENT_TYPE")) }
+func (t *Transaction) GetContentType() ContentType {
+	return parseContentType(t.env.String("CONTENT_TYPE"))
+}
 
 // GetContentCharsets returns the character sets that the client likes to get, in its own order and without weights:
 // get_content_charsets().
-func (t *Transaction) GetContentCharsets() []string { return preferences(t.env.String("HTTP_ACCEPT_CHARSET")) }
+func (t *Transaction) GetContentCharsets() []string {
+	return preferences(t.env.String("HTTP_ACCEPT_CHARSET"))
+}
 
 // GetContentLanguages returns the languages that the client likes to get, in its own order and without weights:
 // get_content_languages().
-func (t *Transaction) GetContentLanguages() []string { return preferences(t.env.String("HTTP_ACCEPT_LANGUAGE")) }
+func (t *Transaction) GetContentLanguages() []string {
+	return preferences(t.env.String("HTTP_ACCEPT_LANGUAGE"))
+}
 
 func preferences(header string) []string {
 	var list []string
