@@ -264,3 +264,10 @@ func (b *lockedBuffer) String() string {
 }
 
 var zeroTime time.Time
+
+func newRecorder(t *testing.T, a *Application, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	a.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w
+}
