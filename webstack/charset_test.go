@@ -75,12 +75,12 @@ func FuzzCharsets(f *testing.F) {
 
 func TestContentType(t *testing.T) {
 	for header, want := range map[string]string{
-		`text/html; charset=utf-8`:                          `text/html; charset=utf-8`,
-		`Text/HTML ;Charset="UTF-8"`:                        `text/html; charset=UTF-8`,
-		`multipart/form-data; boundary="a;b\"c"; x`:         `multipart/form-data; boundary="a;b\"c"`,
-		`text/plain; ; =; a=1; a=2; b=`:                     `text/plain; a=2; b=""`,
-		``:                                                  ``,
-		`text/plain; charset="utf-8`:                        `text/plain; charset="\"utf-8"`,
+		`text/html; charset=utf-8`:                  `text/html; charset=utf-8`,
+		`Text/HTML ;Charset="UTF-8"`:                `text/html; charset=UTF-8`,
+		`multipart/form-data; boundary="a;b\"c"; x`: `multipart/form-data; boundary="a;b\"c"`,
+		`text/plain; ; =; a=1; a=2; b=`:             `text/plain; a=2; b=""`,
+		``:                                          ``,
+		`text/plain; charset="utf-8`:                `text/plain; charset="\"utf-8"`,
 		`application/x-www-form-urlencoded; charset=cp1252`: `application/x-www-form-urlencoded; charset=cp1252`,
 	} {
 		c := parseContentType(header)
