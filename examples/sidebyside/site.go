@@ -16,6 +16,7 @@ import (
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/examples/sidebyside/desk"
 	"github.com/holdover-web/holdover/examples/sidebyside/lab"
+	"github.com/holdover-web/holdover/examples/sidebyside/notes"
 )
 
 //go:embed static
@@ -56,6 +57,10 @@ func newSite(store core.Store, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	notesApp, err := notes.New("/notes", store, log)
+	if err != nil {
+		return nil, err
+	}
 	apps := []app{
 		{
 			Path:  "/desk/",
@@ -64,6 +69,14 @@ func newSite(store core.Store, log *slog.Logger) (*site, error) {
 
 			handler:  deskApp.Handler(),
 			managers: []*core.Manager{deskApp.Manager()},
+		},
+		{
+			Path:  "/notes/",
+			Title: "Notes",
+			About: "A session editor as a WebStack programmer wrote them: resources, a login in front, uploads, a dictionary that is remembered without saving it.",
+
+			handler:  notesApp.Handler(),
+			managers: []*core.Manager{notesApp.Manager()},
 		},
 		{
 			Path:  "/lab/",
