@@ -19,6 +19,7 @@ type Application struct {
 	http     *compat.Sessions
 	cfg      Config
 	settings settings
+	kind     string // the content type of pages that do not set one
 	log      *slog.Logger
 }
 
@@ -65,6 +66,7 @@ func NewApplication(m *core.Manager, cfg Config) (*Application, error) {
 	if cfg.Resource == nil {
 		err = errors.Join(err, errors.New("webstack: Config.Resource is nil; it is the resource that was given to deploy"))
 	}
+	err = errors.Join(err, checkResource("Config.Resource", cfg.Resource))
 	if p := cfg.Prefix; p != "" && (p[0] != '/' || strings.HasSuffix(p, "/")) {
 		err = errors.Join(err, fmt.Errorf("webstack: Config.Prefix %q must begin with a slash and not end with one", p))
 	}
@@ -80,7 +82,7 @@ func NewApplication(m *core.Manager, cfg Config) (*Application, error) {
 	if err = errors.Join(err, cfg.Settings.checkManager(&s, m)); err != nil {
 		return nil, err
 	}
-	a := &Application{manager: m, cfg: cfg, settings: s, log: cfg.Logger}
+	a := &Application{manager: m, cfg: cfg, settings: s, kind: "text/html; charset=" + s.charset.name, log: cfg.Logger}
 	if a.log == nil {
 		a.log = m.Config().Logger
 	}

@@ -110,21 +110,26 @@ func notToken(c rune) bool {
 	return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }
 
-// check returns the charset that text under the content type is written in, or nil if it is no text: its bytes are
-// sent as they are.
-func (c ContentType) check(otherwise *Charset) (*Charset, error) {
+// check says why the content type can not be sent, or returns nil.
+func (c ContentType) check() error {
 	kind, of, ok := strings.Cut(c.MediaType, "/")
-	if !ok || kind == "" || of == "" || strings.ContainsFunc(kind+of, notToken) {
-		return nil, fmt.Errorf("webstack: %.100q is no media type: use one such as text/html", c.MediaType)
+	if !ok || kind == "" || of == "" || strings.ContainsFunc(kind, notToken) || strings.ContainsFunc(of, notToken) {
+		return fmt.Errorf("webstack: %.100q is no media type: use one such as text/html", c.MediaType)
 	}
-	for name := range c.Attributes {
+	for name, value := range c.Attributes {
 		if name == "" || strings.ContainsFunc(name, notToken) {
-			return nil, fmt.Errorf("webstack: content type %s: %.100q is no parameter name", c.MediaType, name)
+			return fmt.Errorf("webstack: content type %s: %.100q is no parameter name", c.MediaType, name)
+		}
+		if err := checkHeader("Content-Type", value); err != nil {
+			return err
 		}
 	}
-	if err := checkHeader("Content-Type", c.String()); err != nil {
-		return nil, err
-	}
+	return checkHeader("Content-Type", c.Charset)
+}
+
+// charset returns what text under the content type is written in, otherwise if it does not say, or nil if it is no text:
+// then its bytes are sent as they are.
+func (c ContentType) charset(otherwise *Charset) (*Charset, error) {
 	switch {
 	case c.Charset != "":
 		return CharsetNamed(c.Charset)

@@ -76,6 +76,21 @@ var costs = []struct {
 	{"read under merge", core.Merge, getting("b"), 1, 15},
 	{"write", 0, addOne, 2, 34},
 	{"write under merge", core.Merge, addOne, 2, 14},
+	{"write, with a login that reads", 0, func(t *Transaction) error {
+		if _, err := t.GetSession(true); err != nil {
+			return err
+		}
+		if _, err := (SessionAuthenticator{Key: "a"}).Authenticate(t); err != nil {
+			return err
+		}
+		return addOne(t)
+	}, 2, 40},
+	{"read, and later write, under merge", core.Merge, func(t *Transaction) error {
+		if _, err := t.GetSession(false, core.ReadOnly); err != nil {
+			return err
+		}
+		return addOne(t)
+	}, 3, 20},
 	{"read, and later write", 0, func(t *Transaction) error {
 		if _, err := t.GetSession(false, core.ReadOnly); err != nil {
 			return err

@@ -48,9 +48,9 @@ func NewDirectoryResource(directory string, cfg DirectoryConfig) (*DirectoryReso
 	if cfg.Unrecognised.MediaType == "" {
 		cfg.Unrecognised = ContentType{MediaType: "application/octet-stream"}
 	}
-	_, err := cfg.Unrecognised.check(UTF8)
+	err := cfg.Unrecognised.check()
 	for ending, c := range cfg.ContentTypes {
-		if _, cerr := c.check(UTF8); cerr != nil {
+		if cerr := c.check(); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("files named .%s: %w", ending, cerr))
 		}
 	}
@@ -109,9 +109,10 @@ func (d *DirectoryResource) send(t *Transaction, file *os.File, info fs.FileInfo
 	if since, err := http.ParseTime(t.env.String("HTTP_IF_MODIFIED_SINCE")); err == nil && !info.ModTime().Truncate(time.Second).After(since) {
 		return t.SetResponseCode(http.StatusNotModified)
 	}
-	if err := t.SetContentType(d.contentType(info.Name())); err != nil {
-		return err
+	if t.response.out != nil {
+		return ErrCommitted
 	}
+	t.response.kind, t.response.charset = d.contentType(info.Name()).String(), nil // nil, so that the file is sent as it is
 	if err := t.SetHeaderValue("X-Content-Type-Options", "nosniff"); err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (d *DirectoryResource) send(t *Transaction, file *os.File, info fs.FileInfo
 	if t.GetRequestMethod() == http.MethodHead {
 		return nil
 	}
-	_, err := io.Copy(writerFunc(t.response.write), io.LimitReader(file, info.Size()))
+	_, err := io.Copy(t.GetResponseStream(), io.LimitReader(file, info.Size()))
 	return err
 }
 
@@ -135,7 +136,3 @@ func (d *DirectoryResource) contentType(name string) ContentType {
 	}
 	return d.cfg.Unrecognised
 }
-
-type writerFunc func(p []byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -37,7 +37,7 @@ func ended(err error) bool {
 func keyError(key string) error { return fmt.Errorf("%w: session value %.100q", ErrKey, key) }
 
 // StatusError is an error that answers the request with a status of its own and a short page. It is logged at
-// level Debug only. It is a failure as any other for the session: nothing is saved.
+// level Debug, and at level Error with a Code from 500. It is a failure as any other for the session: nothing is saved.
 type StatusError struct {
 	// Code is the status, 400 to 599.
 	Code int

@@ -258,3 +258,51 @@ type failingDelete struct{ *memstore.Store }
 func (*failingDelete) Delete(context.Context, core.Key, time.Time) (core.Record, bool, error) {
 	return core.Record{}, false, errors.New("the disk is on fire")
 }
+
+// A session that has expired, and is answered by a quirk, can be used as before.
+func TestExpiredSessionIsUsable(t *testing.T) {
+	for way, kept := range map[AfterExpire]string{ExpiredStays: "none", ExpiredGoesOn: "after"} {
+		a := newTestApp(t, testConfig{Config: Config{Quirks: Quirks{AfterExpire: way}}}, map[string]ResourceFunc{
+			"set": func(tr *Transaction) error {
+				return errors.Join(setting("list", []string{"a"})(tr), setting("b", "before")(tr), setting("c", "x")(tr))
+			}, "get": getting("b"), "x": func(tr *Transaction) error {
+				if err := tr.ExpireSession(); err != nil {
+					return err
+				}
+				s, err := tr.GetSession(true)
+				if err != nil {
+					return err
+				}
+				list, err := Value[*[]string](s, "list")
+				if err != nil {
+					return err
+				}
+				*list = append(*list, "b")
+				text, err := Value[string](s, "b")
+				if err != nil || text != "before" {
+					t.Errorf("%q, %v", text, err)
+				}
+				if _, err := Value[int](s, "b"); err == nil {
+					t.Error("a string was given out as an int")
+				}
+				if _, err := Value[int](s, "no"); !errors.Is(err, ErrKey) {
+					t.Errorf("a missing key: %v", err)
+				}
+				check(t, "Keys", s.Keys(), []string{"b", "c", "list"})
+				check(t, "HasKey", []bool{s.HasKey("b"), s.HasKey("no")}, []bool{true, false})
+				if err := errors.Join(s.Rotate(0), s.Delete("c"), s.Set("d", 1), s.Delete("d")); err != nil {
+					return err
+				}
+				items := 0
+				for range s.All() {
+					items++
+				}
+				check(t, "All", items, 2)
+				return errors.Join(s.Clear(), s.Set("b", "after"))
+			}})
+		b := a.browser()
+		b.want("/set", 200, "")
+		b.want("/x", 200, "")
+		b.want("/get", 200, kept)
+	}
+}

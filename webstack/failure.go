@@ -76,7 +76,11 @@ func (t *Transaction) fail(err error) error {
 	if e == nil {
 		return err
 	}
-	t.app.log.Log(t.Context(), slog.LevelDebug, "a resource answered with an error", "error", err)
+	level := slog.LevelDebug
+	if e.Code >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	t.app.log.Log(t.Context(), level, "a resource answered with an error", "error", err)
 	return t.response.showStatus(e)
 }
 

@@ -53,8 +53,8 @@ func (t *Transaction) GetRequestStream() io.Reader {
 // Code 413: there are more than the setting max_fields allows.
 func (t *Transaction) GetFieldsFromPath(encoding ...*Charset) (Fields, error) {
 	var raw []rawField
-	if err := t.readQuery(&raw); err != nil {
-		return nil, err
+	if err := parseForm(&raw, t.GetQueryString(), t.app.settings.maxFields); err != nil {
+		return nil, t.formError(err)
 	}
 	return decodeFields(make(Fields), raw, t.charset(encoding)), nil
 }
@@ -80,18 +80,18 @@ func (t *Transaction) GetFields(encoding ...*Charset) (Fields, error) {
 }
 
 func (t *Transaction) addBody(fields Fields, encoding []*Charset) error {
+	if t.body == nil {
+		t.body, t.bodyErr = t.readBody()
+	}
+	if t.bodyErr != nil || len(t.body.fields) == 0 {
+		return t.bodyErr
+	}
 	charset := t.charset(encoding)
 	if name := t.GetContentType().Charset; name != "" {
 		var err error
 		if charset, err = CharsetNamed(name); err != nil {
 			return &StatusError{Code: http.StatusUnsupportedMediaType, Message: "The character set of the form is not known here."}
 		}
-	}
-	if t.body == nil {
-		t.body, t.bodyErr = t.readBody()
-	}
-	if t.bodyErr != nil {
-		return t.bodyErr
 	}
 	decodeFields(fields, t.body.fields, charset)
 	return nil
@@ -134,10 +134,6 @@ const formMemory = 1 << 20
 
 // errFields is an error about too many fields.
 var errFields = errors.New("too many fields")
-
-func (t *Transaction) readQuery(raw *[]rawField) error {
-	return t.formError(parseForm(raw, t.GetQueryString(), t.app.settings.maxFields))
-}
 
 func (t *Transaction) readBody() (*body, error) {
 	b := new(body)
@@ -217,8 +213,6 @@ func parseForm(fields *[]rawField, s string, limit int) error {
 func (t *Transaction) formError(err error) error {
 	var size *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &size):
 		return &StatusError{Code: http.StatusRequestEntityTooLarge,
 			Message: fmt.Sprintf("The form is larger than the %d bytes that are accepted.", size.Limit)}

@@ -118,3 +118,7 @@ func showLogin(t *Transaction, page Login) error {
 		`<p><button name="login" value="1">Login</button></p></form>` + "\n")
 	return err
 }
+
+func (l *LoginResource) check(where string) error {
+	return missing(where, map[string]bool{"Authenticator": l.Authenticator == nil, "Credentials": l.Credentials == nil})
+}

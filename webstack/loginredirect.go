@@ -1,6 +1,7 @@
 package webstack
 
 import (
+	"errors"
 	"html"
 )
 
@@ -123,4 +124,9 @@ func (l *LoginRedirectResource) logout(t *Transaction) error {
 	_, err := t.GetResponseStream().WriteString(pageHTML("Logged out", "You have logged out.", "") +
 		`<p><a href="` + html.EscapeString(target) + `">Go on to the application.</a></p>` + "\n")
 	return err
+}
+
+func (l *LoginRedirectResource) check(where string) error {
+	err := missing(where, map[string]bool{"LoginURL": l.LoginURL == "", "Resource": l.Resource == nil, "Authenticator": l.Authenticator == nil})
+	return errors.Join(err, checkResource(where+".Resource", l.Resource))
 }

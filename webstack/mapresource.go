@@ -1,7 +1,11 @@
 package webstack
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -51,4 +55,23 @@ func (m *MapResource) Respond(t *Transaction) error {
 		t.SetVirtualPathInfo(rest)
 	}
 	return m.Default.Respond(t)
+}
+
+func (m *MapResource) check(where string) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(m.Mapping)) {
+		place := fmt.Sprintf("%s.Mapping[%q]", where, name)
+		switch r := m.Mapping[name]; {
+		case r == nil:
+			errs = append(errs, fmt.Errorf("webstack: %s is nil", place))
+		case strings.Contains(name, "/"):
+			errs = append(errs, fmt.Errorf("webstack: %s: no part of a path has a slash; put a MapResource into a MapResource", place))
+		case r != Resource(m):
+			errs = append(errs, checkResource(place, r))
+		}
+	}
+	if m.Default != nil && m.Default != Resource(m) {
+		errs = append(errs, checkResource(where+".Default", m.Default))
+	}
+	return errors.Join(errs...)
 }

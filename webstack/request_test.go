@@ -84,6 +84,7 @@ func TestFields(t *testing.T) {
 		{"the request's charset counts more, for the body", form("a=%C3%A9", urlencoded+"; charset=iso-8859-1", "a=%E9"), []*Charset{UTF8}, map[string]string{"a": "é|é"}},
 		{"broken UTF-8", form("", urlencoded, "a=%E9"), []*Charset{UTF8}, map[string]string{"a": "\uFFFD"}},
 		{"no form", form("a=1", "text/plain", "a=2"), nil, map[string]string{"a": "1"}},
+		{"no form, in a charset that is not known here", form("a=1", "text/plain; charset=koi8-r", "a=2"), nil, map[string]string{"a": "1"}},
 		{"nothing", form("", "", ""), nil, map[string]string{}},
 		{"a semicolon is no end", form("a=1;b=2", urlencoded, ""), nil, map[string]string{"a": "1;b=2"}},
 	} {

@@ -117,8 +117,8 @@ func directory(t *testing.T, cfg DirectoryConfig, files map[string]string) (*Dir
 }
 
 func TestDirectoryResource(t *testing.T) {
-	d, _ := directory(t, DirectoryConfig{ContentTypes: map[string]ContentType{"txt": {MediaType: "text/plain", Charset: "iso-8859-1"}}, Charset: UTF8},
-		map[string]string{"a.txt": "caf\xe9", "b.html": "<p>é", "c.odd": "\x00\xff", "d": "", "déjà.txt": "vu"})
+	d, _ := directory(t, DirectoryConfig{ContentTypes: map[string]ContentType{"txt": {MediaType: "text/plain", Charset: "iso-8859-1"}, "ru": {MediaType: "text/plain", Charset: "koi8-r"}}, Charset: UTF8},
+		map[string]string{"a.txt": "caf\xe9", "b.html": "<p>é", "c.odd": "\x00\xff", "d": "", "e.ru": "\xc4\xc1", "déjà.txt": "vu"})
 	for _, tt := range []struct {
 		method, path string
 		status       int
@@ -128,6 +128,7 @@ func TestDirectoryResource(t *testing.T) {
 		{"GET", "/a.txt/ignored", 200, "text/plain; charset=iso-8859-1", "caf\xe9"},
 		{"GET", "/b.html", 200, "text/html; charset=utf-8", "<p>é"},
 		{"GET", "/c.odd", 200, "application/octet-stream", "\x00\xff"},
+		{"GET", "/e.ru", 200, "text/plain; charset=koi8-r", "\xc4\xc1"}, // is sent as it is, so that any charset will do
 		{"GET", "/d", 200, "application/octet-stream", ""},
 		{"GET", "/d%C3%A9j%C3%A0.txt", 200, "text/plain; charset=iso-8859-1", "vu"},
 		{"HEAD", "/a.txt", 200, "text/plain; charset=iso-8859-1", ""},

@@ -20,8 +20,8 @@ type response struct {
 	start  compat.StartResponse
 	stream ResponseStream
 
-	code    int // 0 while nothing was said
-	kind    ContentType
+	code    int      // 0 while nothing was said
+	kind    string   // the content type
 	charset *Charset // of text under that content type; nil if it is no text
 	headers []compat.Header
 	cookies []*Cookie
@@ -45,7 +45,7 @@ func (r *response) init(t *Transaction, start compat.StartResponse) {
 // clear sets the response back to what every response begins with.
 func (r *response) clear() {
 	r.code, r.headers, r.cookies, r.stream.pending = 0, nil, nil, ""
-	r.kind, r.charset = ContentType{MediaType: "text/html"}, r.t.app.settings.charset
+	r.kind, r.charset = r.t.app.kind, r.t.app.settings.charset
 	if r.buf != nil {
 		*r.buf = (*r.buf)[:0]
 	}
@@ -104,14 +104,20 @@ func (r *response) setContentType(c ContentType) error {
 	if r.out != nil {
 		return ErrCommitted
 	}
-	charset, err := c.check(r.t.app.settings.charset)
+	if err := c.check(); err != nil {
+		return err
+	}
+	charset, err := c.charset(r.t.app.settings.charset)
 	if err != nil {
 		return err
 	}
 	if charset != r.charset && (r.stream.pending != "" || r.buf != nil && len(*r.buf) > 0) {
 		return fmt.Errorf("webstack: content type %s comes after output in another charset; set it first, or call Rollback", c.MediaType)
 	}
-	r.kind, r.charset = c, charset
+	if charset != nil && c.Charset == "" {
+		c.Charset = charset.name
+	}
+	r.kind, r.charset = c.String(), charset
 	return nil
 }
 
@@ -196,7 +202,7 @@ func statusLine(code int) string {
 func (r *response) allHeaders() ([]compat.Header, error) {
 	headers := r.headers
 	if r.code != http.StatusNoContent && r.code != http.StatusNotModified {
-		headers = append(headers, compat.Header{Name: "Content-Type", Value: r.contentType()})
+		headers = append(headers, compat.Header{Name: "Content-Type", Value: r.kind})
 	}
 	for _, c := range r.cookies {
 		value, err := c.header()
@@ -206,18 +212,6 @@ func (r *response) allHeaders() ([]compat.Header, error) {
 		headers = append(headers, compat.Header{Name: "Set-Cookie", Value: value})
 	}
 	return headers, nil
-}
-
-func (r *response) contentType() string {
-	if r.charset != nil && r.kind.Charset == "" {
-		if r.kind.Attributes == nil {
-			return r.kind.MediaType + "; charset=" + r.charset.name
-		}
-		c := r.kind
-		c.Charset = r.charset.name
-		return c.String()
-	}
-	return r.kind.String()
 }
 
 // release gives the buffer back.

@@ -1,6 +1,7 @@
 package webstack
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdover-web/holdover/compat"
+	"github.com/holdover-web/holdover/compat/lint"
 )
 
 // noFiles fails the test for temporary files that are left.
@@ -234,4 +238,24 @@ func TestErrorPages(t *testing.T) {
 	a = newTestApp(t, testConfig{Config: Config{Settings: Settings{"handle_errors": 0}}}, resources)
 	a.browser().want("/fail", 500, errWork.Error())
 	a.browser().want("/panic", 500, "response_test.go")
+}
+
+// The application keeps the rules of PEP 3333, whatever its resources do.
+func TestLint(t *testing.T) {
+	resources := map[string]Resource{"": paths("top"), "set": setting("a", "1"), "large": ResourceFunc(func(tr *Transaction) error {
+		return write(tr, strings.Repeat("x", 200))
+	}), "fail": ResourceFunc(func(tr *Transaction) error { return errors.Join(write(tr, "half"), errWork) }),
+		"status": ResourceFunc(func(tr *Transaction) error { return &StatusError{Code: 403} }), "empty": ResourceFunc(func(tr *Transaction) error { return tr.SetResponseCode(204) }),
+		"unchanged": ResourceFunc(func(tr *Transaction) error { return tr.SetResponseCode(304) }), "to": ResourceFunc(func(tr *Transaction) error { return tr.Redirect("/") }),
+		"form": ResourceFunc(func(tr *Transaction) error { _, err := tr.GetFields(); return err })}
+	a := newTestApp(t, testConfig{Config: Config{Resource: &MapResource{Mapping: resources}, Settings: Settings{"response_buffer_size": 100}}}, nil)
+	checked := lint.Wrap(a.Application, lint.Config{Report: func(_ context.Context, r lint.Report) { t.Errorf("%s: %s", r.Name, r.Problem) }})
+	h := a.HTTPSessions().Middleware(compat.Handler(checked, compat.HandlerConfig{}))
+	for _, method := range []string{"GET", "HEAD", "POST"} {
+		for name := range resources {
+			r := httptest.NewRequest(method, "/"+name+"?a=b", strings.NewReader("a=b"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}
+	}
 }

@@ -139,8 +139,12 @@ func (s *Session) goesOn() (bool, error) {
 func (s *Session) Core() *core.Session { return s.core }
 
 // Rotate gives the session a new id, which WebStack could not. Call it at login, with grace 0, so that an id that
-// somebody knew before is worth nothing after. See core.Session.Rotate for grace and errors.
+// somebody knew before is worth nothing after. See core.Session.Rotate for grace and errors. A session that has expired, and
+// is answered by a quirk, has no id to change.
 func (s *Session) Rotate(grace time.Duration) error {
+	if writable, err := s.goesOn(); err != nil || !writable {
+		return err
+	}
 	if err := s.core.Rotate(s.context(), grace); err != nil {
 		return &compat.SessionError{Op: "rotate", Err: err}
 	}

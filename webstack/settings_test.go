@@ -41,7 +41,12 @@ func TestBadConfigurations(t *testing.T) {
 		"types": {Config{Resource: nothing, Settings: Settings{"session_cookie_name": 1, "handle_errors": "no", "max_fields": 0, "max_body_size": "big", "default_charset": "ebcdic",
 			"session_cookie_samesite": "Sometimes"}},
 			[]string{"session_cookie_name must be", "handle_errors must be", "max_fields must be", "max_body_size must be", "ebcdic", "session_cookie_samesite must be"}},
-		"nothing":                  {Config{Prefix: "app/", Quirks: Quirks{AfterExpire: 7}, Realm: "a\r\nb"}, []string{"Config.Resource", "Config.Prefix", "AfterExpire", "Config.Realm"}},
+		"nothing": {Config{Prefix: "app/", Quirks: Quirks{AfterExpire: 7}, Realm: "a\r\nb"}, []string{"Config.Resource", "Config.Prefix", "AfterExpire", "Config.Realm"}},
+		"resources": {Config{Resource: &MapResource{
+			Mapping: map[string]Resource{"a/b": nothing, "no": nil, "in": &LoginRedirectResource{Resource: &LoginResource{}}},
+			Default: &MapResource{Mapping: map[string]Resource{"x": nil}}}},
+			[]string{`Config.Resource.Mapping["a/b"]: no part`, `Config.Resource.Mapping["no"] is nil`, `Mapping["in"].Authenticator is not set`, `Mapping["in"].LoginURL`,
+				`Mapping["in"].Resource.Credentials`, `Config.Resource.Default.Mapping["x"] is nil`}},
 		"the cookie's name":        {Config{Resource: nothing, Settings: Settings{"session_cookie_name": "a b"}}, []string{"session cookie"}},
 		"the manager was not told": {Config{Resource: nothing, Settings: Settings{"session_timeout": 5, "lock_timeout": 1}}, []string{"session_timeout", "lock_timeout", "ManagerConfig"}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/holdover-web/holdover/core"
@@ -16,7 +17,8 @@ type Item struct {
 }
 
 // Value returns the value of a key as a T. Only this one value is decoded. With T a pointer, such as *[]string, what it
-// points to may be changed in place, and the session notices.
+// points to may be changed in place, and the session notices; of a session that has expired, and is answered by a quirk,
+// it points to a copy.
 //
 // Errors: ErrKey if there is none; *core.ValueError if what is stored is no T.
 func Value[T any](s *Session, key string) (v T, err error) {
@@ -24,17 +26,30 @@ func Value[T any](s *Session, key string) (v T, err error) {
 	if s.past != nil {
 		var held any
 		if held, ok = s.past[key]; ok {
-			if v, ok = held.(T); !ok {
-				return v, fmt.Errorf("webstack: the session has expired, and what it still holds under %.100q is a %T, not a %T", key, held, v)
-			}
+			v, err = heldAs[T](key, held)
 		}
-	} else if v, ok, err = core.Lookup[T](s.core, key); err != nil {
-		return v, err
+	} else {
+		v, ok, err = core.Lookup[T](s.core, key)
 	}
-	if !ok && !s.missingIsNil() {
-		return v, keyError(key)
+	if err == nil && !ok && !s.missingIsNil() {
+		err = keyError(key)
 	}
-	return v, nil
+	return v, err
+}
+
+// heldAs returns a value as a T, or a pointer to a copy of it.
+func heldAs[T any](key string, held any) (v T, err error) {
+	if v, ok := held.(T); ok {
+		return v, nil
+	}
+	if held != nil {
+		p := reflect.New(reflect.TypeOf(held))
+		p.Elem().Set(reflect.ValueOf(held))
+		if v, ok := p.Interface().(T); ok {
+			return v, nil
+		}
+	}
+	return v, &core.ValueError{Name: key, Type: reflect.TypeFor[T]().String(), Err: fmt.Errorf("it is a %T", held)}
 }
 
 func (s *Session) missingIsNil() bool { return s.t.app.cfg.Quirks.MissingIsNil }
