@@ -42,7 +42,7 @@ type Config struct {
 
 	// Authenticator is asked before each request: the authenticator of deploy. A request that it does not know gets
 	// 401 and is asked for a user and a password (HTTP Basic); the authenticator finds what was sent with
-	// BasicAuth of the http.Request in Transaction.Environ. Default: everybody may come in.
+	// BasicAuth of the http.Request in Transaction.Environ, and calls SetUser. Default: everybody may come in.
 	Authenticator Authenticator
 
 	// Realm names for the user what the password is for: get_realm(). Default: the id of the manager.

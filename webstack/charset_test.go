@@ -154,7 +154,7 @@ func TestOutputCharset(t *testing.T) {
 	}
 }
 
-// A character that the charset does not have is an error; nothing of that write is sent.
+// A character that the charset does not have is an error, also for a resource that does not look at it.
 func TestUnencodable(t *testing.T) {
 	w := serve(t, testConfig{}, httptest.NewRequest("GET", "/", nil), func(tr *Transaction) error {
 		if tr.GetResponseStreamEncoding() != ISO8859_1 {
@@ -164,7 +164,10 @@ func TestUnencodable(t *testing.T) {
 		if e, ok := errors.AsType[*CharsetError](err); !ok || e.Char != '€' || n != 0 {
 			t.Errorf("%d, %v", n, err)
 		}
-		return write(tr, "costs 10 EUR")
+		if err := write(tr, "costs 10 EUR"); err == nil {
+			t.Error("another write is no error")
+		}
+		return errors.Join(tr.Rollback(), write(tr, "costs 10 EUR"))
 	})
 	if w.Body.String() != "costs 10 EUR" {
 		t.Errorf("%d %q", w.Code, w.Body)
@@ -172,6 +175,7 @@ func TestUnencodable(t *testing.T) {
 	for name, fn := range map[string]ResourceFunc{
 		"returned": func(t *Transaction) error { return write(t, "€") },
 		"half":     func(t *Transaction) error { return write(t, "a\xc3") },
+		"ignored":  func(t *Transaction) error { _ = errors.Join(write(t, "page "), write(t, "€")); return nil },
 	} {
 		if w := serve(t, testConfig{}, httptest.NewRequest("GET", "/", nil), fn); w.Code != 500 {
 			t.Errorf("%s: %d %q", name, w.Code, w.Body)

@@ -71,7 +71,7 @@ func (t *Transaction) GetCookie(name string) *Cookie {
 // cookie can not have; and for the name of the session's own cookie, which the application looks after.
 func (t *Transaction) SetCookie(c *Cookie) error {
 	r := &t.response
-	if r.out != nil {
+	if r.started {
 		return ErrCommitted
 	}
 	if c.Name == t.app.http.CookieName() {

@@ -109,7 +109,7 @@ func (d *DirectoryResource) send(t *Transaction, file *os.File, info fs.FileInfo
 	if since, err := http.ParseTime(t.env.String("HTTP_IF_MODIFIED_SINCE")); err == nil && !info.ModTime().Truncate(time.Second).After(since) {
 		return t.SetResponseCode(http.StatusNotModified)
 	}
-	if t.response.out != nil {
+	if t.response.started {
 		return ErrCommitted
 	}
 	t.response.kind, t.response.charset = d.contentType(info.Name()).String(), nil // nil, so that the file is sent as it is

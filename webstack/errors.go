@@ -26,6 +26,8 @@ var (
 // as by errors.Join, something has failed.
 func ended(err error) bool {
 	switch e := err.(type) {
+	case *PanicError: // whatever the panic was called with
+		return false
 	case interface{ Unwrap() error }:
 		return ended(e.Unwrap())
 	case interface{ Unwrap() []error }:

@@ -208,12 +208,12 @@ func ExampleTransaction_Redirect() {
 func ExampleTransaction_GetResponseStream() {
 	try(resource(func(t *webstack.Transaction) error {
 		fmt.Println(t.GetResponseStreamEncoding())
-		_, err := t.GetResponseStream().WriteString("10 €")
+		_, err := t.GetResponseStreamEncoding().Encode("10 €")
 		fmt.Println(err)
 		if err := t.SetContentType(webstack.ContentType{MediaType: "text/plain", Charset: "utf-8"}); err != nil {
 			return err
 		}
-		_, err = t.GetResponseStream().WriteString("10 €")
+		_, err = t.GetResponseStream().WriteString("10 €") // without the test, the transaction would have failed
 		return err
 	}), "/")
 	// Output:

@@ -69,8 +69,8 @@ func (t *Transaction) fail(err error) error {
 			t.app.log.WarnContext(t.Context(), "the session of a failed transaction was not saved", "error", serr)
 		}
 	}
-	if rerr := t.Rollback(); rerr != nil || t.response.err != nil {
-		return err // there is no other page to show, or only one by somebody who needs no headers of ours
+	if rerr := t.Rollback(); rerr != nil {
+		return err // it is too late for a page of ours
 	}
 	e := statusError(err)
 	if e == nil {

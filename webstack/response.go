@@ -27,8 +27,9 @@ type response struct {
 	cookies []*Cookie
 	buf     *[]byte // output before the commit, or nil
 
-	out io.Writer // where output goes, nil before the commit
-	err error     // the first failure to commit or to write
+	started bool      // the response is committed, or was tried to be
+	out     io.Writer // where output goes, nil before the commit
+	err     error     // the first failure to commit or to write
 }
 
 // outputBuffers are shared by all applications, whatever their buffer size: append makes them fit.
@@ -44,7 +45,7 @@ func (r *response) init(t *Transaction, start compat.StartResponse) {
 
 // clear sets the response back to what every response begins with.
 func (r *response) clear() {
-	r.code, r.headers, r.cookies, r.stream.pending = 0, nil, nil, ""
+	r.code, r.headers, r.cookies, r.stream.pending, r.err = 0, nil, nil, "", nil
 	r.kind, r.charset = r.t.app.kind, r.t.app.settings.charset
 	if r.buf != nil {
 		*r.buf = (*r.buf)[:0]
@@ -58,7 +59,7 @@ func (t *Transaction) GetResponseCode() int { return t.response.code }
 // this is no such code.
 func (t *Transaction) SetResponseCode(code int) error {
 	switch {
-	case t.response.out != nil:
+	case t.response.started:
 		return ErrCommitted
 	case code < 200 || code > 599:
 		return fmt.Errorf("webstack: %d is no response code; use one from 200 to 599", code)
@@ -77,7 +78,7 @@ func (t *Transaction) SetHeaderValue(header, value string) error {
 func (r *response) set(name, value string) error {
 	name = http.CanonicalHeaderKey(name)
 	switch {
-	case r.out != nil:
+	case r.started:
 		return ErrCommitted
 	case name == "Content-Type":
 		return r.setContentType(parseContentType(value))
@@ -101,7 +102,7 @@ func (r *response) set(name, value string) error {
 func (t *Transaction) SetContentType(c ContentType) error { return t.response.setContentType(c) }
 
 func (r *response) setContentType(c ContentType) error {
-	if r.out != nil {
+	if r.started {
 		return ErrCommitted
 	}
 	if err := c.check(); err != nil {
@@ -168,7 +169,7 @@ func (r *response) commit() error {
 	if r.err == nil && r.stream.pending != "" {
 		r.err = &CharsetError{r.charset, utf8.RuneError}
 	}
-	if r.out != nil || r.err != nil {
+	if r.started || r.err != nil {
 		return r.err
 	}
 	headers, err := r.allHeaders()
@@ -179,6 +180,7 @@ func (r *response) commit() error {
 	if code == 0 {
 		code = http.StatusOK
 	}
+	r.started = true
 	out, err := r.start(statusLine(code), headers, nil)
 	if err != nil {
 		return r.note(err)

@@ -237,6 +237,11 @@ func TestFailureAndTheSession(t *testing.T) {
 			"status": func(t *Transaction) error {
 				return errors.Join(&StatusError{Code: 404}, half(t))
 			},
+			"panic with EndOfResponse": func(t *Transaction) error { panic(errors.Join(half(t), ErrEndOfResponse)) },
+			"panic with EndOfResponse alone": func(t *Transaction) error {
+				_ = half(t)
+				panic(ErrEndOfResponse)
+			},
 			"error beside EndOfResponse": func(t *Transaction) error { return errors.Join(ErrEndOfResponse, half(t)) },
 		} {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
@@ -334,7 +339,11 @@ func TestCommitEarly(t *testing.T) {
 				t.Errorf("%s after Commit: %v", name, err)
 			}
 		}
-		return errors.Join(write(tr, " two"), setting("a", "second")(tr), tr.Commit())
+		s, err := tr.GetSession(true)
+		if err != nil || !s.Core().Locked() {
+			t.Errorf("the session is not locked after Commit and GetSession: %v", err)
+		}
+		return errors.Join(write(tr, " two"), s.Set("a", "second"), tr.Commit())
 	}, "empty": func(tr *Transaction) error {
 		return errors.Join(setting("a", "stays")(tr), tr.Commit(), tr.Rollback(), errWork)
 	}})

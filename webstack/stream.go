@@ -9,8 +9,9 @@ import (
 // setting response_buffer_size. Until then everything can be taken back.
 //
 // Text is UTF-8 in Go, and is written in the charset of the response's content type. A character that the charset
-// does not have is a *CharsetError, and nothing of that write is sent: in Python it was a UnicodeError. A character may be
-// split between two writes. Under a content type that is no text, and has no charset, bytes are sent as they are.
+// does not have is a *CharsetError, in Python a UnicodeError. The transaction fails with it even if the resource does not look
+// at it, unless it calls Rollback, so that no page has holes; ask Charset.Encode first where that may happen. A character
+// may be split between two writes. Under a content type that is no text, and has no charset, bytes are sent as they are.
 type ResponseStream struct {
 	r       *response
 	pending string // the beginning of a character
@@ -23,8 +24,7 @@ func (t *Transaction) GetResponseStream() *ResponseStream { return &t.response.s
 // a content type that is no text.
 func (t *Transaction) GetResponseStreamEncoding() *Charset { return t.response.charset }
 
-// Write writes text. Errors: a *CharsetError; and those of committing and of the connection, of which the first one
-// stays.
+// Write writes text. Errors: a *CharsetError; and those of committing and of the connection. The first one stays.
 func (s *ResponseStream) Write(p []byte) (int, error) {
 	if s.plain() && (s.asIs() || isASCII(p)) {
 		return s.r.write(p)
@@ -49,7 +49,7 @@ func (s *ResponseStream) asIs() bool { return s.r.charset == nil || s.r.charset.
 func (s *ResponseStream) encode(text string) (int, error) {
 	data, rest, err := s.r.charset.append(nil, s.pending+text)
 	if err != nil {
-		return 0, err
+		return 0, s.r.note(err)
 	}
 	if _, err := s.r.write(data); err != nil {
 		return 0, err

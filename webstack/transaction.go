@@ -63,7 +63,7 @@ func (t *Transaction) Rollback() error {
 		t.session, t.released = nil, false
 	}
 	err := t.env.Response().Rollback()
-	if err != nil || t.response.out != nil {
+	if err != nil || t.response.started {
 		return ErrCommitted
 	}
 	t.response.clear()
@@ -79,21 +79,14 @@ func (t *Transaction) GetAttributes() map[string]any {
 	return t.attributes
 }
 
-// GetUser returns who sent the request, or "": get_user(). It is whom SetUser named, or else the REMOTE_USER of a
-// middleware that has authenticated the request, or else the user of a password that Config.Authenticator has accepted.
-// A name that nobody has checked is no user.
+// GetUser returns who sent the request, or "": get_user(). It is whom SetUser named, as authenticators do, or else the
+// REMOTE_USER of a middleware that has authenticated the request. A name in an Authorization header is no user before
+// somebody has checked the password.
 func (t *Transaction) GetUser() string {
 	if t.user != "" {
 		return t.user
 	}
-	if name := t.env.String("REMOTE_USER"); name != "" {
-		return name
-	}
-	if t.app.cfg.Authenticator != nil {
-		name, _, _ := t.env.Request().BasicAuth()
-		return name
-	}
-	return ""
+	return t.env.String("REMOTE_USER")
 }
 
 // SetUser names the user for the rest of the transaction: set_user(username).
