@@ -13,7 +13,7 @@ import (
 
 // countingStore counts the calls that reach a store for a request.
 type countingStore struct {
-	core.Store
+	*memstore.Store
 	calls atomic.Int64
 }
 
@@ -25,6 +25,16 @@ func (s *countingStore) Create(ctx context.Context, key core.Key, rec core.Recor
 func (s *countingStore) Load(ctx context.Context, key core.Key, opt core.LoadOptions) (core.Record, error) {
 	s.calls.Add(1)
 	return s.Store.Load(ctx, key, opt)
+}
+
+func (s *countingStore) Lock(ctx context.Context, key core.Key, opt core.LockOptions) (core.Record, uint64, error) {
+	s.calls.Add(1)
+	return s.Store.Lock(ctx, key, opt)
+}
+
+func (s *countingStore) Unlock(ctx context.Context, key core.Key, fence uint64) error {
+	s.calls.Add(1)
+	return s.Store.Unlock(ctx, key, fence)
 }
 
 func (s *countingStore) Save(ctx context.Context, key core.Key, c *core.Change) (uint64, error) {
@@ -50,10 +60,11 @@ func (s *countingStore) Delete(ctx context.Context, key core.Key, now time.Time)
 // A request asks the store once to read, twice to write, and not at all if it leaves its session alone.
 func TestStoreCalls(t *testing.T) {
 	for name, build := range map[string]func(core.Store) (http.Handler, func() error, error){
-		"compat": compatHandler,
-		"wsgi":   wsgiHandler,
-		"webkit": webkitHandler,
-		"myghty": myghtyHandler,
+		"compat":   compatHandler,
+		"wsgi":     wsgiHandler,
+		"webkit":   webkitHandler,
+		"myghty":   myghtyHandler,
+		"webstack": webstackHandler,
 	} {
 		store := &countingStore{Store: memstore.New(memstore.Config{})}
 		h, closer, err := build(store)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package webstack
+
+const raceDetector = false
