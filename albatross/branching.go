@@ -434,8 +434,8 @@ func (t *tree) branches(c *Context, record core.Values, current *node, old func(
 // leads on from there: links carry no form. With an Unbound mixin, and in an application without branches, it returns
 // the URL as it is, because whoever has the URL would have the session.
 func (c *Context) BranchURL(url string) string {
-	m, ok := c.app.session.(*BranchingSessionMixin)
-	if !ok || m.Unbound {
+	m, err := c.branching()
+	if err != nil || m.Unbound {
 		return url
 	}
 	url, fragment, cut := strings.Cut(url, "#")
