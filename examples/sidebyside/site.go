@@ -16,6 +16,7 @@ import (
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/examples/sidebyside/desk"
 	"github.com/holdover-web/holdover/examples/sidebyside/lab"
+	"github.com/holdover-web/holdover/examples/sidebyside/trip"
 )
 
 //go:embed static
@@ -56,6 +57,10 @@ func newSite(store core.Store, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	tripApp, err := trip.New("/trip", store, log)
+	if err != nil {
+		return nil, err
+	}
 	apps := []app{
 		{
 			Path:  "/desk/",
@@ -72,6 +77,14 @@ func newSite(store core.Store, log *slog.Logger) (*site, error) {
 
 			handler:  labApp,
 			managers: labApp.Managers(),
+		},
+		{
+			Path:  "/trip/",
+			Title: "Trip booking",
+			About: "Four steps in the manner of Albatross: go Back, change your mind, open a second tab, and each page goes on from what it shows. A map draws your branches.",
+
+			handler:  tripApp.Handler(),
+			managers: []*core.Manager{tripApp.Manager()},
 		},
 	}
 

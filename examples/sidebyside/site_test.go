@@ -42,6 +42,9 @@ func TestPages(t *testing.T) {
 		{"/static/icon.svg", 200, "image/svg+xml", "<svg"},
 		{"/desk/", 200, "text/html; charset=utf-8", "Sign in"},
 		{"/lab/", 200, "text/html; charset=utf-8", "Who loses the race?"},
+		{"/trip/", 200, "text/html; charset=utf-8", "Where do you want to go?"},
+		{"/trip/map", 200, "text/html; charset=utf-8", "The map of your pages"},
+		{"/trip/nowhere", 404, "text/html; charset=utf-8", "404 Not Found"},
 		{"/nowhere", 404, "text/html; charset=utf-8", "404 Not Found"},
 		{"/static/nowhere", 404, "text/plain; charset=utf-8", ""},
 	} {
@@ -56,7 +59,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s names another site:\n%s", tt.path, r.Body)
 		}
 	}
-	for path, want := range map[string]string{"/desk": "/desk/", "/lab": "/lab/", "/lab/merge": "/lab/merge/"} {
+	for path, want := range map[string]string{"/desk": "/desk/", "/lab": "/lab/", "/trip": "/trip/", "/lab/merge": "/lab/merge/"} {
 		if r := v.Get(path); r.Status/100 != 3 || r.Header.Get("Location") != want {
 			t.Errorf("%s: %d, Location %q", path, r.Status, r.Header.Get("Location"))
 		}
