@@ -142,9 +142,7 @@ func newApp(t testing.TB, cfg appConfig, pages map[string]Page) *testApp {
 		ok(t, app.RegisterPage(name, p))
 	}
 	a.Application = app
-	server := httptest.NewServer(app.Handler())
-	t.Cleanup(server.Close)
-	a.url = server.URL
+	a.url = serve(t, app.Handler())
 	return a
 }
 
@@ -293,4 +291,12 @@ func counterApp(t testing.TB, cfg appConfig) *testApp {
 	t.Helper()
 	cfg.Templates = counterTemplates
 	return newApp(t, cfg, map[string]Page{"start": counter()})
+}
+
+// serve serves a handler over TCP and returns its address.
+func serve(t testing.TB, h http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
 }

@@ -27,6 +27,7 @@ type Context struct {
 	fresh     bool          // it is a new one
 	lost      bool          // the one that the request came with is not there
 	saved     core.Values   // what a draft held when the page began to leave before its end
+	stale     bool          // the client's cookie names no session
 	noSave    bool
 	removed   bool // by RemoveSession: what comes after begins with nothing
 	discarded bool // it was removed, or could not be read: it is not looked for again
@@ -82,10 +83,4 @@ func (c *Context) redirect(e *RedirectError) error {
 	c.out.header.Set("Location", e.Location)
 	c.out.status = http.StatusSeeOther
 	return nil
-}
-
-// hasCookie reports whether the client sent a cookie of that name.
-func (c *Context) hasCookie(name string) bool {
-	_, err := c.env.Request().Cookie(name)
-	return err == nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"net/http"
 	"time"
 
 	"github.com/holdover-web/holdover/core"
@@ -168,27 +167,3 @@ func (m HiddenFieldSessionMixin) FormClose(c *Context) (template.HTML, error) {
 
 // keep is what SaveSession does for a session that is not to be saved.
 func (m HiddenFieldSessionMixin) keep(c *Context) { c.out.final = c.hidden.token }
-
-// clientCookie returns the random number in the client's cookie, or "".
-func (c *Context) clientCookie() string {
-	for _, ck := range c.env.Request().CookiesNamed(c.app.cfg.AppID) {
-		if validBranch(ck.Value) {
-			return ck.Value
-		}
-	}
-	return ""
-}
-
-// giveClientCookie returns it as well, and gives the client one if it has none.
-func (c *Context) giveClientCookie() string {
-	if id := c.clientCookie(); id != "" {
-		return id
-	}
-	id := rand.Text()
-	c.out.header.Add("Set-Cookie", (&http.Cookie{Name: c.app.cfg.AppID, Value: id, Path: c.app.cookiePath(), HttpOnly: true,
-		Secure: c.env.Scheme() == "https", SameSite: http.SameSiteLaxMode}).String())
-	if c.out.header.Get("Cache-Control") == "" {
-		c.out.header.Set("Cache-Control", "no-store")
-	}
-	return id
-}

@@ -169,10 +169,17 @@ func (c *Context) SessionVars() ([]string, error) {
 	return slices.DeleteFunc(s.Keys(), func(name string) bool { return name == pageName }), nil
 }
 
-// setVar sets a session variable, if that can still be kept.
+// setVar sets a session variable, if that can still be kept. A simple value that it holds already is no change: forms send
+// again and again what they were filled with.
 func (c *Context) setVar(s *core.Session, name string, value any) error {
 	if c.out.settled {
 		return ErrSent
+	}
+	switch value.(type) {
+	case string, int, bool:
+		if was, ok, err := s.Value(name); ok && err == nil && was == value {
+			return nil
+		}
 	}
 	return s.Set(name, value)
 }

@@ -124,20 +124,26 @@ func (c *Context) FlushContent() error {
 	return http.NewResponseController(c.env.ResponseWriter()).Flush()
 }
 
-// SetHeader sets a header of the response: set_header(name, value). The default Content-Type is HTML in UTF-8. The error
-// is ErrSent.
+// SetHeader sets a header of the response: set_header(name, value). The default Content-Type is HTML in UTF-8. Errors: ErrSent, and
+// a *compat.HeaderError for what no header can have.
 func (c *Context) SetHeader(name, value string) error {
 	if c.out.body != nil {
 		return ErrSent
+	}
+	if err := compat.CheckHeader(compat.Header{Name: name, Value: value}); err != nil {
+		return err
 	}
 	c.out.header.Set(name, value)
 	return nil
 }
 
-// AddHeader adds a header to those of its name: add_header(name, value). The error is ErrSent.
+// AddHeader adds a header to those of its name: add_header(name, value). Errors are those of SetHeader.
 func (c *Context) AddHeader(name, value string) error {
 	if c.out.body != nil {
 		return ErrSent
+	}
+	if err := compat.CheckHeader(compat.Header{Name: name, Value: value}); err != nil {
+		return err
 	}
 	c.out.header.Add(name, value)
 	return nil

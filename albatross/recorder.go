@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 )
 
@@ -115,6 +116,9 @@ func (m NameRecorderMixin) MergeRequest(c *Context) error {
 		values := c.request.FieldValues(in.name)
 		var v any = first(values)
 		if in.list {
+			if was, err := Get[[]string](c, in.name); err == nil && was != nil && slices.Equal(was, values) {
+				continue
+			}
 			v = append([]string{}, values...)
 		}
 		if err := c.Locals.Set(in.name, v); err != nil {

@@ -195,6 +195,9 @@ func (a *Application) saveSession(c *Context) error {
 		}
 	}
 	c.out.settled = true
+	if c.stale && !c.session.Stored() {
+		c.dropCookie() // or the next request would be lost as well
+	}
 	return nil
 }
 
@@ -230,7 +233,7 @@ func (a *Application) handleException(c *Context, cause error) error {
 	}
 	fresh := a.createContext(c.request, c.out.start)
 	fresh.session, fresh.noSave, fresh.page = a.manager.Draft(c.Context(), nil), true, c.page
-	fresh.out.status, fresh.out.settled, fresh.out.cause = statusOf(cause), true, cause
+	fresh.out.status, fresh.out.cause = statusOf(cause), cause
 	fresh.out.header.Set("Cache-Control", "no-store")
 	write := a.cfg.HandleException
 	if write == nil {

@@ -44,7 +44,8 @@ func (m SessionServerContextMixin) LoadSession(c *Context) error {
 		if err != nil {
 			return err
 		}
-		c.lost = c.lost || id == "" && c.hasCookie(c.app.cfg.AppID)
+		c.stale = id == "" && c.hasCookie()
+		c.lost = c.lost || c.stale
 	}
 	return nil
 }

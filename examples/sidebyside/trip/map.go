@@ -43,7 +43,7 @@ type row struct {
 	TextY int
 }
 
-const rowHeight, laneWidth, margin, labelWidth, labelLetters = 34, 20, 17, 270, 34
+const rowHeight, laneWidth, margin, labelWidth, labelLetters = 34, 20, 17, 300, 34
 
 // draw puts what went on from a page below it. The first way on stays in its column, the others get new ones.
 func draw(branches []albatross.Branch) (*picture, error) {
