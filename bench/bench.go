@@ -70,7 +70,7 @@ type Peer struct {
 func Peers() []Peer {
 	return []Peer{
 		echoPeer,
-		floorMemory, holdoverCompat, holdoverWSGI, holdoverWebKit, scsMemory,
+		floorMemory, holdoverCompat, holdoverWSGI, holdoverWebKit, holdoverAlbatross, scsMemory,
 		echoContribCookie,
 		floorFile(Tmpfs), holdoverFile("holdover-file-tmpfs", Tmpfs, "none"), gorillaFile,
 		floorFile(Disk), holdoverFile("holdover-file-disk", Disk, "file"), holdoverFile("holdover-file-full", Disk, "full"),
