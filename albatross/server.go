@@ -70,3 +70,13 @@ func (SessionServerContextMixin) RemoveSession(c *Context) error {
 
 // FormClose adds nothing: the cookie is enough.
 func (SessionServerContextMixin) FormClose(*Context) (template.HTML, error) { return "", nil }
+
+func (SessionServerContextMixin) rotate(c *Context) error { return rotate(c, c.session) }
+
+// rotate gives a session of the store a new id.
+func rotate(c *Context, s *core.Session) error {
+	if err := s.Rotate(c.Context(), 0); err != nil {
+		return &compat.SessionError{Op: "rotate", Err: err}
+	}
+	return nil
+}

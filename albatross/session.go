@@ -46,6 +46,11 @@ type discarder interface {
 	discard(ctx *Context) error
 }
 
+// rotator is a mixin whose sessions have ids.
+type rotator interface {
+	rotate(ctx *Context) error
+}
+
 // loadSession calls the mixin, and the application's own hooks.
 func (c *Context) loadSession() error {
 	if err := c.app.session.LoadSession(c); err != nil {
@@ -138,6 +143,21 @@ func (c *Context) RemoveSession() error {
 	c.session, c.fresh, c.removed = nil, true, true
 	c.Locals.clear()
 	return nil
+}
+
+// RotateSession gives the client a new id, at once: do that when a user signs in, so that an id which somebody planted or saw
+// before is worth nothing after. The session variables stay, and with a BranchingSessionMixin all branches, the pages of which
+// work on; with an Unbound one, whose pages hold the id, they are lost. Where nothing is kept by an id it does nothing.
+// Errors are those of core.Session.Rotate.
+func (c *Context) RotateSession() error {
+	r, ok := c.app.session.(rotator)
+	if !ok {
+		return nil
+	}
+	if _, err := c.vars(); err != nil {
+		return err
+	}
+	return r.rotate(c)
 }
 
 // EncodeSession returns all session variables as one text: encode_session(). The text is not encrypted, and no client
