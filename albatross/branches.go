@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/core"
 )
 
@@ -42,7 +41,7 @@ func (c *Context) ClaimBranch() error {
 	if b.node == nil {
 		return ErrNoBranch
 	}
-	err := b.tree.Update(c.Context(), func(s *core.Session) error {
+	return b.update(c, "commit", func(s *core.Session) error {
 		if err := b.read(s); err != nil {
 			return err
 		}
@@ -56,10 +55,15 @@ func (c *Context) ClaimBranch() error {
 		n.used = true
 		return s.Set(treeName, b.list.String())
 	})
-	if err == nil || errors.Is(err, ErrBranchUsed) || errors.Is(err, ErrNoBranch) {
-		return err
-	}
-	return &compat.SessionError{Op: "commit", Err: err}
+}
+
+// NewBranch makes the page of this request a branch of its own, also if nothing else has changed. So a page whose claim came to
+// nothing, because the bank did not answer, say, can be submitted once more: its new branch was not claimed. The error is
+// ErrNotBranching, or that of loading the session.
+func (c *Context) NewBranch() error {
+	_, err := c.branching()
+	c.branch.fork = err == nil
+	return err
 }
 
 // Branch is one of the states that a client can go on from.

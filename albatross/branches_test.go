@@ -50,6 +50,55 @@ func TestClaimBranch(t *testing.T) {
 	})
 }
 
+// A page whose claim came to nothing can be submitted once more, if the application says so.
+func TestNewBranchAfterClaim(t *testing.T) {
+	var answers bool
+	shop := fnPage{
+		process: func(c *Context) error {
+			if !c.ReqEquals("order") {
+				return c.DefaultSessionVar("n", 1)
+			}
+			if err := c.ClaimBranch(); err != nil || answers {
+				return err
+			}
+			return c.NewBranch() // the bank did not answer
+		},
+		display: func(c *Context) error { return c.RunTemplate("count.html", nil) },
+	}
+	a := newApp(t, appConfig{Config: Config{Session: BranchingSessionMixin{}, Templates: counterTemplates}}, map[string]Page{"start": shop})
+	p := a.browser().get("/app/")
+	again := p.submit("order", "1").want(200)
+	answers = true
+	p.submit("order", "1").want(409)
+	again.submit("order", "1").want(200, "used=false")
+	again.submit("order", "1").want(409)
+}
+
+// What a handler that is no page has put into the client's record is kept, and is the same for all branches.
+func TestSharedNames(t *testing.T) {
+	var a *testApp
+	p := fnPage{
+		process: func(c *Context) error {
+			s, err := a.HTTPSessions().Session(c.Context())
+			if err != nil {
+				return err
+			}
+			n, err := core.Get[int](s, "shared")
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(c, "shared=", n, " ")
+			return errorsOf(s.Set("shared", n+1), counter().(fnPage).process(c))
+		},
+		display: func(c *Context) error { return c.RunTemplate("count.html", nil) },
+	}
+	a = newApp(t, appConfig{Config: Config{Session: BranchingSessionMixin{}, Templates: counterTemplates}}, map[string]Page{"start": p})
+	p1 := a.browser().get("/app/").submit("add", "1", "who", "ada").want(200, "n=1")
+	p2 := p1.submit("add", "1", "who", "ada").want(200, "n=2")
+	p2.submit("add", "1", "who", "ada").want(200, "n=3", "shared=")
+	p1.submit("add", "1", "who", "ada").want(200, "n=2", "shared=")
+}
+
 func TestForeignIDs(t *testing.T) {
 	a := branching(t, BranchingSessionMixin{})
 	ada, eve := a.browser(), a.browser()

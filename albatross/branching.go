@@ -45,6 +45,7 @@ type branchState struct {
 	record core.Values
 	node   *node       // that the request came from, or nil
 	values core.Values // of the node
+	fork   bool        // see Context.NewBranch
 }
 
 func (m BranchingSessionMixin) bind(a *Application) (SessionMixin, error) {
@@ -193,14 +194,14 @@ func (m BranchingSessionMixin) SaveSession(c *Context) error {
 	b := &c.branch
 	c.out.final = m.ref(c, b.node)
 	set, gone, err := b.changes(c.session)
-	if err != nil || len(set) == 0 && len(gone) == 0 {
+	if err != nil || len(set) == 0 && len(gone) == 0 && !(b.fork && b.node != nil) {
 		return err
 	}
 	if err := m.openToSave(c); err != nil {
 		return err
 	}
 	id := rand.Text()
-	err = b.tree.Update(c.Context(), func(s *core.Session) error {
+	err = b.update(c, "commit", func(s *core.Session) error {
 		if err := b.read(s); err != nil {
 			return err
 		}
@@ -221,11 +222,25 @@ func (m BranchingSessionMixin) SaveSession(c *Context) error {
 		b.list.prune(m.History, m.now(), made)
 		return b.list.write(s, b.record)
 	})
-	if err != nil {
-		return &compat.SessionError{Op: "commit", Err: err}
+	if err == nil {
+		c.out.final = m.ref(c, &node{id: id})
 	}
-	c.out.final = m.ref(c, &node{id: id})
-	return nil
+	return err
+}
+
+// update changes the client's record: see core.Session.Update.
+func (b *branchState) update(c *Context, op string, change func(*core.Session) error) error {
+	err := error(nil)
+	if b.tree.Dirty() { // a handler that is no page has put something there
+		err = b.tree.Commit(c.Context())
+	}
+	if err == nil {
+		err = b.tree.Update(c.Context(), change)
+	}
+	if err == nil || errors.Is(err, ErrBranchUsed) || errors.Is(err, ErrNoBranch) {
+		return err
+	}
+	return &compat.SessionError{Op: op, Err: err}
 }
 
 // openToSave opens or makes the client's record for a request that has come without a branch.
@@ -285,7 +300,7 @@ func (m BranchingSessionMixin) discard(c *Context) error {
 	if b.node == nil {
 		return nil
 	}
-	err := b.tree.Update(c.Context(), func(s *core.Session) error {
+	err := b.update(c, "invalidate", func(s *core.Session) error {
 		if err := b.read(s); err != nil {
 			return err
 		}
@@ -298,10 +313,7 @@ func (m BranchingSessionMixin) discard(c *Context) error {
 		return b.list.write(s, b.record)
 	})
 	b.node, b.values = nil, nil
-	if err != nil {
-		return &compat.SessionError{Op: "invalidate", Err: err}
-	}
-	return nil
+	return err
 }
 
 // FormClose returns the hidden field __albsessid__: form_close(). The field gets its value when the session was

@@ -48,9 +48,14 @@ func failurePage(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(info.Status)
 	if r.Method != http.MethodHead {
-		title := strconv.Itoa(info.Status) + " " + info.Title
-		_, _ = io.WriteString(w, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">"+
-			"<meta name=\"viewport\" content=\"width=device-width\"><title>"+title+"</title>\n<h1>"+title+"</h1>\n<p>"+
-			html.EscapeString(info.Text)+"</p>\n</html>\n") // the client may have gone; there is nobody else to tell
+		_ = writeShortPage(w, info) // the client may have gone; there is nobody else to tell
 	}
+}
+
+func writeShortPage(w io.Writer, info ErrorInfo) error {
+	title := strconv.Itoa(info.Status) + " " + info.Title
+	_, err := io.WriteString(w, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">"+
+		"<meta name=\"viewport\" content=\"width=device-width\"><title>"+title+"</title>\n<h1>"+title+"</h1>\n<p>"+
+		html.EscapeString(info.Text)+"</p>\n</html>\n")
+	return err
 }

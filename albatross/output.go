@@ -57,6 +57,9 @@ func (o *output) send() error {
 			}
 		}
 	}
+	if o.referred && o.header.Get("Cache-Control") == "" {
+		o.header.Set("Cache-Control", "private") // no cache hands one visitor's page to another
+	}
 	status := strconv.Itoa(o.status) + " " + http.StatusText(o.status)
 	headers := make([]compat.Header, 0, len(o.header))
 	for name, list := range o.header {

@@ -36,6 +36,7 @@ type recorderBinder interface {
 // openForm is a form that is being written.
 type openForm struct {
 	multipart bool
+	get       bool // its fields come in the URL
 	inputs    []input
 }
 
@@ -51,7 +52,8 @@ func errForm(format string, args ...any) error {
 
 // NameRecorderMixin makes locals of the fields that a form of this application has, and of no others: their names are in
 // the hidden field __albform__, which is signed. A field that was not sent, such as a check box that is not ticked,
-// becomes "", or an empty list. Without that field, or with a forged one, no field becomes a local. It is the default.
+// becomes "", or an empty list. Without that field, or with a forged one, no field becomes a local, and the list of a form that
+// is posted is not taken from a URL, which another site may have made. It is the default.
 type NameRecorderMixin struct{ sign *signer }
 
 func (NameRecorderMixin) bindRecorder(a *Application) (RecorderMixin, error) {
@@ -96,18 +98,25 @@ func (m NameRecorderMixin) FormClose(c *Context) (template.HTML, error) {
 	if c.form == nil {
 		return "", errForm("there is none to close")
 	}
-	inputs := c.form.inputs
+	form := c.form
 	c.form = nil
-	return hidden(formField, base64.RawURLEncoding.EncodeToString(m.sign.sign(appendInputs(nil, inputs)))), nil
+	method := byPost
+	if form.get {
+		method = byGet
+	}
+	return hidden(formField, base64.RawURLEncoding.EncodeToString(m.sign.sign(appendInputs([]byte{method}, form.inputs)))), nil
 }
 
 // MergeRequest makes locals of the fields that __albform__ names.
 func (m NameRecorderMixin) MergeRequest(c *Context) error {
-	token := c.request.FieldValue(formField)
+	token, method := c.request.BodyValue(formField), byPost
+	if token == "" {
+		token, method = c.request.FieldValue(formField), byGet
+	}
 	if token == "" {
 		return nil
 	}
-	inputs, ok := m.read(token)
+	inputs, ok := m.read(token, method)
 	if !ok {
 		c.app.log.InfoContext(c.Context(), "the list of fields in a form was not taken: it is damaged or forged")
 		return nil
@@ -131,7 +140,10 @@ func (m NameRecorderMixin) MergeRequest(c *Context) error {
 // maxInputs bounds the fields of a form, maxFormToken the token that lists them.
 const maxInputs, maxFormToken = 1000, 128 << 10
 
-func (m NameRecorderMixin) read(token string) ([]input, bool) {
+// How the fields of a form come: the first byte of its list.
+const byPost, byGet = byte('p'), byte('g')
+
+func (m NameRecorderMixin) read(token string, method byte) ([]input, bool) {
 	if len(token) > maxFormToken {
 		return nil, false
 	}
@@ -140,10 +152,10 @@ func (m NameRecorderMixin) read(token string) ([]input, bool) {
 		return nil, false
 	}
 	data, ok := m.sign.verify(signed)
-	if !ok {
+	if !ok || len(data) == 0 || data[0] != method {
 		return nil, false
 	}
-	return readInputs(data)
+	return readInputs(data[1:])
 }
 
 // appendInputs writes each field as twice the length of its name, plus one for a list, and the name.

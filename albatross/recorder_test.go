@@ -65,7 +65,7 @@ func TestForgedFormList(t *testing.T) {
 	token := p.fields().Get(formField)
 	signed, err := base64.RawURLEncoding.DecodeString(token)
 	ok(t, err)
-	forged := append(signed[:32:32], appendInputs(nil, []input{{"admin", false}})...)
+	forged := append(signed[:32:32], appendInputs([]byte{byPost}, []input{{"admin", false}})...)
 	other := formApp(t, Config{AppID: "other"}, someForm).browser().get("/app/")
 	for name, token := range map[string]string{
 		"none": "", "forged": base64.RawURLEncoding.EncodeToString(forged), "cut": token[:20], "no base64": "%%%",
@@ -74,6 +74,30 @@ func TestForgedFormList(t *testing.T) {
 		if got := p.b.post("/app/", url.Values{formField: {token}, "who": {"eve"}, "admin": {"1"}}); !strings.HasPrefix(got.text, "<form") {
 			t.Errorf("%s: %s", name, got.text)
 		}
+	}
+}
+
+// A list is good for the way that its form is sent.
+func TestFormListFromURL(t *testing.T) {
+	p := formApp(t, Config{}, someForm).browser().get("/app/")
+	form := p.fields()
+	form.Set("who", "eve")
+	if got := p.b.get("/app/?" + form.Encode()); !strings.HasPrefix(got.text, "<form") {
+		t.Errorf("the list of a form that is posted was taken from a URL: %s", got.text)
+	}
+	p = formApp(t, Config{}, func(v *View) (string, error) {
+		open, err := v.Form("method", "GET")
+		ok(t, err)
+		in, err := v.Input("name", "who")
+		ok(t, err)
+		end, err := v.FormClose()
+		return string(open + in + end), err
+	}).browser().get("/app/")
+	form = p.fields()
+	form.Set("who", "ada")
+	p.b.get("/app/?"+form.Encode()).want(200, `who="ada" <form`)
+	if got := p.b.post("/app/", form); !strings.HasPrefix(got.text, "<form") {
+		t.Errorf("the list of a form that is sent by GET was taken from a body: %s", got.text)
 	}
 }
 
@@ -200,7 +224,7 @@ func FuzzReadForm(f *testing.F) {
 				t.Errorf("read back: %v, want %v", again, inputs)
 			}
 		}
-		if _, ok := m.read(token); ok {
+		if _, ok := m.read(token, byPost); ok {
 			t.Errorf("a list that nobody signed was taken: %q", token)
 		}
 	})

@@ -195,7 +195,7 @@ func (a *Application) saveSession(c *Context) error {
 		}
 	}
 	c.out.settled = true
-	if c.stale && !c.session.Stored() {
+	if c.stale && (c.session == nil || !c.session.Stored()) {
 		c.dropCookie() // or the next request would be lost as well
 	}
 	return nil
@@ -237,10 +237,14 @@ func (a *Application) handleException(c *Context, cause error) error {
 	fresh.out.header.Set("Cache-Control", "no-store")
 	write := a.cfg.HandleException
 	if write == nil {
-		if a.cfg.Templates == nil || a.cfg.Templates.Lookup("traceback.html") == nil {
+		switch {
+		case a.cfg.Templates != nil && a.cfg.Templates.Lookup("traceback.html") != nil:
+			write = func(c *Context, err error) error { return c.RunTemplate("traceback.html", infoAbout(err)) }
+		case statusOf(cause) < http.StatusInternalServerError: // the visitor's matter, not one for the log
+			write = func(c *Context, err error) error { return writeShortPage(c, infoAbout(err)) }
+		default:
 			return cause
 		}
-		write = func(c *Context, err error) error { return c.RunTemplate("traceback.html", infoAbout(err)) }
 	}
 	if err := guarded(func() error { return write(fresh, cause) }); err != nil {
 		return errors.Join(cause, fmt.Errorf("albatross: the page for this failure failed: %w", err))

@@ -136,6 +136,7 @@ func (v *View) Form(pairs ...string) (template.HTML, error) {
 		return "", err
 	}
 	if v.ctx.form != nil {
+		v.ctx.form.get = strings.EqualFold(a.values["method"], "get")
 		v.ctx.form.multipart = strings.EqualFold(a.values["enctype"], "multipart/form-data")
 	}
 	return a.tag("form"), nil
