@@ -279,9 +279,14 @@ func TestPrunedWhileInFlight(t *testing.T) {
 				close(inside)
 				<-leave
 			}
-			return counter().(fnPage).process(c)
+			return errorsOf(c.DefaultSessionVar("kept", fmt.Sprint("since ", c.fresh)), counter().(fnPage).process(c))
 		},
-		display: func(c *Context) error { return c.RunTemplate("count.html", nil) },
+		display: func(c *Context) error {
+			kept, err := Get[string](c, "kept")
+			ok(t, err)
+			fmt.Fprint(c, kept, " ")
+			return c.RunTemplate("count.html", nil)
+		},
 	}
 	a := newApp(t, appConfig{Config: Config{Session: BranchingSessionMixin{History: History{Branches: 2}}, Templates: counterTemplates}},
 		map[string]Page{"start": slow})
@@ -295,8 +300,8 @@ func TestPrunedWhileInFlight(t *testing.T) {
 	}
 	close(leave)
 	got := (<-done).want(200, "n=2 who=ada")
-	on.submit("add", "1", "who", "ada").want(200, "n=6 who=ada lost=false")
-	got.submit("add", "1", "who", "ada").want(200, "n=3 who=ada lost=false")
+	on.submit("add", "1", "who", "ada").want(200, "n=6 who=ada lost=false", "since true")
+	got.submit("add", "1", "who", "ada").want(200, "n=3 who=ada lost=false", "since true")
 }
 
 func TestUnreadableTree(t *testing.T) {
