@@ -70,7 +70,7 @@ type Peer struct {
 func Peers() []Peer {
 	return []Peer{
 		echoPeer, holdoverHello, overTCP(echoPeer, "echo-tcp"), overTCP(holdoverHello, "holdover-wsgi-tcp"),
-		floorMemory, holdoverCompat, holdoverWSGI, holdoverWebKit, holdoverMyghty, holdoverWebStack, scsMemory,
+		floorMemory, holdoverCompat, holdoverWSGI, holdoverWebKit, holdoverMyghty, holdoverWebStack, holdoverAlbatross, scsMemory,
 		echoContribCookie,
 		floorFile(Tmpfs), holdoverFile("holdover-file-tmpfs", Tmpfs, "none"), gorillaFile,
 		floorFile(Disk), holdoverFile("holdover-file-disk", Disk, "file"), holdoverFile("holdover-file-full", Disk, "full"),

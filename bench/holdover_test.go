@@ -60,11 +60,12 @@ func (s *countingStore) Delete(ctx context.Context, key core.Key, now time.Time)
 // A request asks the store once to read, twice to write, and not at all if it leaves its session alone.
 func TestStoreCalls(t *testing.T) {
 	for name, build := range map[string]func(core.Store) (http.Handler, func() error, error){
-		"compat":   compatHandler,
-		"wsgi":     wsgiHandler,
-		"webkit":   webkitHandler,
-		"myghty":   myghtyHandler,
-		"webstack": webstackHandler,
+		"compat":    compatHandler,
+		"wsgi":      wsgiHandler,
+		"webkit":    webkitHandler,
+		"myghty":    myghtyHandler,
+		"webstack":  webstackHandler,
+		"albatross": albatrossHandler,
 	} {
 		store := &countingStore{Store: memstore.New(memstore.Config{})}
 		h, closer, err := build(store)

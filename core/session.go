@@ -34,6 +34,7 @@ type Session struct {
 	cfg     openConfig
 
 	created  bool // by this request
+	draft    bool // no store knows it, nor will
 	stored   bool // the store has, or had when last asked, a record under id
 	ended    bool // invalidated, or found gone
 	settled  bool // committed or rolled back: what follows is late
@@ -289,21 +290,13 @@ func (s *Session) rename(id string) {
 // an id of its own. It is stored when it commits. Errors: ErrGone, those of Manager.Create, and of
 // encoding a value that was changed in place.
 func (s *Session) Fork(ctx context.Context) (*Session, error) {
-	s.mu.Lock()
-	var c Change
-	err := s.collect(&c)
-	if s.ended {
-		err = ErrGone
-	}
-	values := s.rec.Values
-	idle, save := s.rec.Idle, s.cfg.save
-	s.mu.Unlock()
+	values, err := s.Values()
 	if err != nil {
 		return nil, err
 	}
-	if values, err = c.Apply(values); err != nil {
-		return nil, err
-	}
+	s.mu.Lock()
+	idle, save := s.rec.Idle, s.cfg.save
+	s.mu.Unlock()
 	f, err := s.m.Create(ctx, save)
 	if err != nil {
 		return nil, err

@@ -171,6 +171,9 @@ func (s *Session) write(ctx context.Context, c *Change) error {
 
 // create stores a new session.
 func (s *Session) create(ctx context.Context, c *Change) error {
+	if s.draft {
+		return fmt.Errorf("%w: a draft is not stored", ErrUnsupported)
+	}
 	if s.refusal != nil {
 		return s.refusal
 	}

@@ -192,7 +192,7 @@ func (s *Session) Value(name string) (v any, ok bool, err error) {
 
 // Set gives name a value. The value is encoded now, so that what can not be stored is refused where
 // it is set: then the error is a *ValueError. Lists, maps and pointers may still be changed in place
-// before the commit.
+// before the commit. A Raw is stored as it is.
 //
 // Other errors: ErrReadOnly, ErrGone, ErrTooLarge, and what Seal was given.
 func (s *Session) Set(name string, v any) error {
@@ -201,9 +201,13 @@ func (s *Session) Set(name string, v any) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	data, err := s.m.cfg.Codec.Encode(v)
-	if err != nil {
-		return &ValueError{Name: name, Type: typeName(v), Err: err}
+	raw, encoded := v.(Raw)
+	data := string(raw)
+	if !encoded {
+		var err error
+		if data, err = s.m.cfg.Codec.Encode(v); err != nil {
+			return &ValueError{Name: name, Type: typeName(v), Err: err}
+		}
 	}
 	if len(name)+len(data) > s.m.cfg.MaxSize {
 		return fmt.Errorf("%w: %.64q has %d bytes, a session may have %d", ErrTooLarge, name, len(data), s.m.cfg.MaxSize)

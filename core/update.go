@@ -37,10 +37,7 @@ func (m *Manager) Update(ctx context.Context, id string, fn func(*Session) error
 	}
 	if cfg.locking != Serialized { // whose updates stand in line for the lock
 		cfg.locking = Optimistic
-		if _, err := m.updates.enter(ctx, id, m.cfg.MaxWaiters, m.cfg.LockWait); err != nil {
-			if _, ok := errors.AsType[*turnError](err); ok {
-				m.updates.leave(id)
-			}
+		if err := m.enterUpdate(ctx, id); err != nil {
 			return err
 		}
 		defer m.updates.leave(id)
@@ -58,6 +55,55 @@ func (m *Manager) Update(ctx context.Context, id string, fn func(*Session) error
 		own.catchUp(s.rec)
 	}
 	return nil
+}
+
+// enterUpdate waits for the turn to update a session. Who gets it must leave m.updates.
+func (m *Manager) enterUpdate(ctx context.Context, id string) error {
+	_, err := m.updates.enter(ctx, id, m.cfg.MaxWaiters, m.cfg.LockWait)
+	if _, ok := errors.AsType[*turnError](err); ok {
+		m.updates.leave(id)
+	}
+	return err
+}
+
+// Update runs fn on this session and commits; if another request has saved the session since it was loaded, it runs fn
+// again on the current data, which the conflict has brought. So what fn works out from the values is right under any
+// policy, and costs no further load. It is Manager.Update for a request that has the session open, and has no
+// uncommitted changes in it: those are refused with an error. fn must have no effect besides the session, because it
+// may run several times, and must not commit. If fn changes nothing, nothing is written.
+//
+// In this process the updates of one session run one after the other. After an error the session holds no changes.
+// Errors: fn's own; those of Commit; ErrLockTimeout and ErrQueueFull; *ConflictError after Config.MaxRetries further
+// runs.
+func (s *Session) Update(ctx context.Context, fn func(*Session) error) error {
+	if s.Dirty() {
+		return errors.New("core: Session.Update: the session has uncommitted changes; commit or drop them first")
+	}
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	locking := s.Locking()
+	if locking != Serialized {
+		id := s.ID()
+		if err := s.m.enterUpdate(ctx, id); err != nil {
+			return err
+		}
+		defer s.m.updates.leave(id)
+		s.setLocking(Optimistic)
+		defer s.setLocking(locking)
+	}
+	err := s.m.retry(ctx, s, fn)
+	if err != nil {
+		if dropped := s.Rollback(ctx); dropped != nil {
+			return errors.Join(err, dropped)
+		}
+	}
+	return err
+}
+
+func (s *Session) setLocking(p LockingPolicy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.locking = p
 }
 
 func (m *Manager) retry(ctx context.Context, s *Session, fn func(*Session) error) error {
@@ -132,7 +178,7 @@ func (s *Session) savepoint() (undo func(), err error) {
 
 // commitUnlessEnded commits what an update did, which may be to end the session.
 func (s *Session) commitUnlessEnded(ctx context.Context) error {
-	if s.Ended() {
+	if s.Ended() || !s.Stored() && !s.Dirty() {
 		return nil
 	}
 	return s.Commit(ctx)

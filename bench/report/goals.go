@@ -34,6 +34,7 @@ var goals = []goal{
 	{peer: "holdover-webkit", op: bench.Write, against: "scs-memory", times: 1.0 / 6},
 	{peer: "holdover-myghty", op: bench.Read, against: "scs-memory", times: 1.0 / 5},
 	{peer: "holdover-webstack", op: bench.Read, against: "scs-memory", times: 1.0 / 5},
+	{peer: "holdover-albatross", op: bench.Read, against: "scs-memory", times: 1.0 / 5},
 	{peer: "holdover-file-tmpfs", op: bench.Read, against: "gorilla-file-tmpfs", times: 1.0 / 3},
 	{peer: "holdover-file-tmpfs", op: bench.Write, against: "gorilla-file-tmpfs", times: 1 / 1.5},
 	{peer: "holdover-file-disk", op: bench.Write, against: "floor-file-disk", times: 1.25},

@@ -64,6 +64,9 @@ func TestPages(t *testing.T) {
 		{"/desk/", 200, "text/html; charset=utf-8", "Sign in"},
 		{"/gallery/", 200, "text/html; charset=utf-8", "Fifteen requests, one session"},
 		{"/lab/", 200, "text/html; charset=utf-8", "Who loses the race?"},
+		{"/trip/", 200, "text/html; charset=utf-8", "Where do you want to go?"},
+		{"/trip/map", 200, "text/html; charset=utf-8", "The map of your pages"},
+		{"/trip/nowhere", 404, "text/html; charset=utf-8", "404 Not Found"},
 		{"/nowhere", 404, "text/html; charset=utf-8", "404 Not Found"},
 		{"/static/nowhere", 404, "text/plain; charset=utf-8", ""},
 	} {
@@ -79,7 +82,8 @@ func TestPages(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{"/desk": "/desk/", "/lab": "/lab/", "/lab/merge": "/lab/merge/",
-		"/blog/alice": "/blog/alice/", "/native": "/native/"} {
+		"/blog/alice": "/blog/alice/", "/native": "/native/",
+		"/notes": "/notes/", "/gallery": "/gallery/", "/trip": "/trip/"} {
 		if r := v.Get(path); r.Status/100 != 3 || r.Header.Get("Location") != want {
 			t.Errorf("%s: %d, Location %q", path, r.Status, r.Header.Get("Location"))
 		}

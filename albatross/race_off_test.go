@@ -1,0 +1,5 @@
+//go:build !race
+
+package albatross
+
+const raceDetector = false
