@@ -154,10 +154,7 @@ func (q *request) sent(sl *slot, by Carrier) string {
 	s, st := sl.sessions, sl.client.stray
 	switch by {
 	case ByCookie:
-		if sl.cookie == "" {
-			sl.cookie, sl.client.renew = s.findID(q.r.Header)
-		}
-		return sl.cookie
+		return q.cookieID(sl)
 	case ByQuery:
 		return findParam(q.r.URL.RawQuery, s.carriers.eq, s.manager.ValidID)
 	case ByPath:
@@ -168,6 +165,14 @@ func (q *request) sent(sl *slot, by Carrier) string {
 	return ""
 }
 
+// cookieID returns the well-formed id that the cookie carries, or "". The slot has a client, and request.mu is held.
+func (q *request) cookieID(sl *slot) string {
+	if sl.cookie == "" {
+		sl.cookie, sl.client.renew = sl.sessions.findID(q.r.Header)
+	}
+	return sl.cookie
+}
+
 // opened notes that the id which the client claims names a living session. If it is not the cookie's, the session
 // gets no cookie for the rest of the request. request.mu is held.
 func (q *request) opened(sl *slot) {
@@ -176,7 +181,7 @@ func (q *request) opened(sl *slot) {
 		return
 	}
 	if sl.sessions.carriers == nil || sl.sessions.carriers.has(ByCookie) {
-		sl.cookie, c.renew = sl.sessions.findID(q.r.Header)
+		q.cookieID(sl)
 	}
 	c.foreign = c.id != sl.cookie
 }

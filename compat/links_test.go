@@ -121,6 +121,11 @@ func TestLinksOfAClientWithCookies(t *testing.T) {
 			t.Error("links cost a store call")
 		}
 	}
+	for _, junk := range []string{"%22%3E%3Cscript%3E", "\"><script>", strings.Repeat("A", 5000), "..%2f", "short"} {
+		if _, text := do(t, addr, "GET", "/idle?sid="+junk, ""); text != "/a" {
+			t.Errorf("what can be no id is in the page: %q", text)
+		}
+	}
 	resp, text := do(t, addr, "GET", "/use", "")
 	if c := sid(resp); c == nil || !strings.HasPrefix(text, "/a?sid="+c.Value) {
 		t.Errorf("a first visit: %q, cookie %v", text, c)

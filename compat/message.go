@@ -35,15 +35,11 @@ func Message(ctx context.Context, fn func(ctx context.Context) error) error {
 	if err != nil {
 		return err
 	}
-	defer m.abort() // does nothing after end
+	defer m.abort() // after a commit nothing is left to roll back
 	if err := fn(m); err != nil {
 		return err
 	}
-	if err := m.commit(); err != nil {
-		return err
-	}
-	m.end()
-	return nil
+	return m.commit()
 }
 
 // Errors of Message that tell of a mistake in the handler.

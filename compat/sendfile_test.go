@@ -56,7 +56,7 @@ func (c *fileConn) ReadFrom(src io.Reader) (int64, error) {
 // may be around the application.
 func TestSendfile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
-	content := bytes.Repeat([]byte("0123456789abcdef"), 64<<10) // a megabyte
+	content := bytes.Repeat([]byte("0123456789abcdef"), 256<<10) // 4 MiB, more than is held back for a retry
 	if err := os.WriteFile(name, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
