@@ -17,7 +17,7 @@ func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error
 	it, id, asked := s.subject(key), nonce(), time.Now()
 	done, failed := s.createPlainly(ctx, it, &rec, id)
 	if done {
-		s.known.noteWrite(it.data, 1, id)
+		s.known.noteWrite(it.data, 1, id, layoutOf(rec.Values))
 		return nil
 	}
 	var ends int64
@@ -34,7 +34,7 @@ func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error
 	if err != nil {
 		return err
 	}
-	s.known.noteWrite(it.data, 1, id)
+	s.known.noteWrite(it.data, 1, id, layoutOf(rec.Values))
 	if parts, ok := reply.([]any); ok && len(parts) == 2 {
 		now, _ := parts[0].(int64)
 		left, _ := parts[1].(int64)

@@ -64,12 +64,12 @@ func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec
 	}
 	stored, _ := replies[0].([]byte)
 	opt.Now, known = parseTime(replies[1])
-	rec, reason := decode(stored)
+	rec, sorted, reason := decodeSorted(stored)
 	if !known || reason != "" || rec.Expired(opt.Now) || opt.TouchDue(&rec) {
 		return rec, nil, false
 	}
 	s.clocks.note(it.slot, opt.Now, asked)
-	s.known.noteWrite(it.data, rec.Version, lastNonce(stored))
+	s.known.noteWrite(it.data, rec.Version, lastNonce(stored), layoutIf(sorted, rec.Values))
 	s.notice(it, &rec, opt, opt.Now)
 	return rec, nil, true
 }
@@ -106,10 +106,10 @@ func (s *Store) record(ctx context.Context, it subject, reply any) (core.Record,
 	if !ok {
 		return core.Record{}, fmt.Errorf("redisstore: session %s: a script replied with a %T", it.key.Hash(), reply)
 	}
-	rec, reason := decode(stored)
+	rec, sorted, reason := decodeSorted(stored)
 	if reason != "" {
 		return core.Record{}, s.setAside(ctx, it, reason)
 	}
-	s.known.noteWrite(it.data, rec.Version, lastNonce(stored))
+	s.known.noteWrite(it.data, rec.Version, lastNonce(stored), layoutIf(sorted, rec.Values))
 	return rec, nil
 }
