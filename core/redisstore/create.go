@@ -68,9 +68,9 @@ func (s *Store) createPlainly(ctx context.Context, it subject, rec *core.Record,
 	}
 	replies, err := s.plainly(ctx, it.slot, enough,
 		command{name: "MULTI"},
-		command{"SET", []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
-		command{"ZADD", []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
-		command{"PTTL", []any{it.index}},
+		command{name: "SET", args: []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
+		command{name: "ZADD", args: []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
+		command{name: "PTTL", args: []any{it.index}},
 		command{name: "EXEC"})
 	if err != nil {
 		return false, err

@@ -44,7 +44,7 @@ func (s *Store) loading(it subject, touch time.Duration) request {
 		every = touch.Microseconds()
 	}
 	return request{script: loadScript, args: func(bool) []any {
-		return []any{nil, 2, it.data, it.arg, it.key.ID, s.grace, every}
+		return []any{nil, 2, it.data, it.index, it.key.ID, s.grace, every}
 	}}
 }
 
@@ -55,7 +55,10 @@ func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec
 		return rec, nil, false
 	}
 	asked := time.Now()
-	replies, err := s.plainly(ctx, it.slot, 0, command{"GET", []any{it.data}}, command{name: "TIME"})
+	p := newPacked()
+	defer p.free()
+	p.get(it.data)
+	replies, err := s.plainly(ctx, it.slot, 0, command{raw: p.b}, askTime)
 	if err != nil {
 		return rec, err, false
 	}

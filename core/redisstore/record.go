@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/holdover-web/holdover/core"
 )
@@ -77,7 +78,7 @@ func encodeNames(names []string) []byte {
 	return b
 }
 
-// decode reads a stored session. It returns the reason if it can not.
+// decode reads a stored session, whose memory the record shares. It returns the reason if it can not.
 func decode(stored []byte) (rec core.Record, reason string) {
 	rec, _, reason = decodeSorted(stored)
 	return rec, reason
@@ -100,9 +101,12 @@ func decodeSorted(stored []byte) (rec core.Record, sorted bool, reason string) {
 	if size := int64(binary.BigEndian.Uint32(stored[64:])); size != int64(len(stored)-headSize) {
 		return rec, false, fmt.Sprintf("%d bytes of items, %d were written", len(stored)-headSize, size)
 	}
-	rec.Values, sorted, reason = decodeItems(string(stored[headSize:]), count)
+	rec.Values, sorted, reason = decodeItems(text(stored[headSize:]), count)
 	return rec, sorted, reason
 }
+
+// text is b as a string, without copying it: nobody changes a reply after it was read.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // lastNonce returns the nonce of the last write of what decode can read.
 func lastNonce(stored []byte) [8]byte { return [8]byte(stored[76:]) }

@@ -14,24 +14,39 @@ func (s *Store) Save(ctx context.Context, key core.Key, c *core.Change) (uint64,
 	it, id := s.subject(key), nonce()
 	writer, layout, known := s.known.writer(it.data, c.Base)
 	v := valuesOf(c, known, layout)
-	var newIdle, author any
-	if known {
-		author = writer[:]
+	repeated, unlock := false, c.Fence != 0 && c.Unlock
+	packs := 20
+	if unlock {
+		packs++
 	}
-	if c.SetIdle {
-		newIdle = idle(c.Idle)
-	}
-	repeated := false
-	reply, err := s.ask(ctx, it, request{script: saveScript, args: func(again bool) []any {
+	reply, err := s.ask(ctx, it, request{script: saveScript, packs: packs, pack: func(p *packed, again bool) {
 		repeated = again
-		args := make([]any, 0, 20)
-		if c.Fence != 0 && c.Unlock {
-			args = append(args, nil, 3, it.data, it.arg, it.queue(key.ID))
+		p.keys(it, unlock)
+		p.text(key.ID)
+		p.int(s.grace)
+		p.bytes(id[:])
+		p.flag(again)
+		p.int(int64(c.Base))
+		p.int(int64(c.Version))
+		p.fence(c.Fence)
+		p.int(reserve.Microseconds())
+		if c.SetIdle {
+			p.int(idle(c.Idle))
 		} else {
-			args = append(args, nil, 2, it.data, it.arg)
+			p.text("")
 		}
-		return append(args, key.ID, s.grace, id[:], again, int64(c.Base), int64(c.Version), fenceBytes(c.Fence),
-			reserveArg, newIdle, c.MaxSize, v.kind, v.count, v.items, v.changed, v.deleted, author, v.place)
+		p.int(int64(c.MaxSize))
+		p.int(int64(v.kind))
+		p.int(int64(v.count))
+		p.bytes(v.items)
+		p.bytes(v.changed)
+		p.bytes(v.deleted)
+		if known {
+			p.bytes(writer[:])
+		} else {
+			p.text("")
+		}
+		p.int(int64(v.place))
 	}}, core.ErrGone)
 	if moved, ok := errors.AsType[*core.MovedError](err); ok && repeated {
 		return 0, fmt.Errorf("%w: %v", ErrUnknown, moved) // not made twice by whoever follows
