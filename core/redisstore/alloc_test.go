@@ -31,11 +31,11 @@ func TestAllocations(t *testing.T) {
 		most float64
 		call func() error
 	}{
-		{"load", 18, func() error { _, err := st.Load(ctx, key, core.LoadOptions{Touch: time.Minute}); return err }},
-		{"load without touch", 18, func() error { _, err := st.Load(ctx, key, core.LoadOptions{Touch: core.NoTouch}); return err }},
-		{"load with touch", 15, func() error { _, err := st.Load(ctx, key, core.LoadOptions{}); return err }},
-		{"save", 16, func() error { _, err := st.Save(ctx, key, &change); return err }},
-		{"lock and unlock", 42, func() error {
+		{"load", 14, func() error { _, err := st.Load(ctx, key, core.LoadOptions{Touch: time.Minute}); return err }},
+		{"load without touch", 14, func() error { _, err := st.Load(ctx, key, core.LoadOptions{Touch: core.NoTouch}); return err }},
+		{"load with touch", 13, func() error { _, err := st.Load(ctx, key, core.LoadOptions{}); return err }},
+		{"save", 8, func() error { _, err := st.Save(ctx, key, &change); return err }},
+		{"lock and unlock", 23, func() error {
 			_, fence, err := st.Lock(ctx, key, locking)
 			if err != nil {
 				return err

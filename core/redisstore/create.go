@@ -17,7 +17,7 @@ func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error
 	it, id, asked := s.subject(key), nonce(), time.Now()
 	done, failed := s.createPlainly(ctx, it, &rec, id)
 	if done {
-		s.known.noteWrite(it.data, 1, id)
+		s.known.noteWrite(it.data, 1, id, layoutOf(rec.Values))
 		return nil
 	}
 	var ends int64
@@ -34,7 +34,7 @@ func (s *Store) Create(ctx context.Context, key core.Key, rec core.Record) error
 	if err != nil {
 		return err
 	}
-	s.known.noteWrite(it.data, 1, id)
+	s.known.noteWrite(it.data, 1, id, layoutOf(rec.Values))
 	if parts, ok := reply.([]any); ok && len(parts) == 2 {
 		now, _ := parts[0].(int64)
 		left, _ := parts[1].(int64)
@@ -68,9 +68,9 @@ func (s *Store) createPlainly(ctx context.Context, it subject, rec *core.Record,
 	}
 	replies, err := s.plainly(ctx, it.slot, enough,
 		command{name: "MULTI"},
-		command{"SET", []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
-		command{"ZADD", []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
-		command{"PTTL", []any{it.index}},
+		command{name: "SET", args: []any{it.data, encode(&begun, expires, id), "NX", "PXAT", last.UnixMilli()}},
+		command{name: "ZADD", args: []any{it.index, "NX", expires.UnixMicro(), it.key.ID}},
+		command{name: "PTTL", args: []any{it.index}},
 		command{name: "EXEC"})
 	if err != nil {
 		return false, err

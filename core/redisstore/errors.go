@@ -118,8 +118,8 @@ func asError(reply any, key core.Key, absent error) error {
 		return &core.MovedError{Key: key, To: string(to)}
 	case "lost":
 		return core.ErrLockLost
-	case "conflict", "locked":
-		return nil // the caller makes an error of it
+	case "merged", "conflict", "locked":
+		return nil // the caller sees to it
 	case "exists":
 		return core.ErrExists
 	case "large":

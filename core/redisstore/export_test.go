@@ -110,7 +110,7 @@ func InLine(ctx context.Context, s *Store, key core.Key) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return redis.Int(l.do(ctx, "LLEN", []any{it.queue(key.ID)}, 0, nil))
+	return redis.Int(l.do(ctx, command{name: "LLEN", args: []any{it.queue(key.ID)}}, 0, nil))
 }
 
 // DialTwice has a node with two connections find one server for the first and another for the second, and tells

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/holdover-web/holdover/core"
 )
@@ -23,7 +24,6 @@ type names struct {
 type place struct {
 	start string // of all its keys: the prefix and the hash tag
 	index string // id to expiry
-	arg   any    // index, as an argument of commands
 	ended string // sessions whose end is to be told
 	slot  uint16
 	kept  atomic.Int64 // until when Redis keeps the index at least, as far as is known; Unix milliseconds
@@ -39,7 +39,9 @@ func (p *place) data(id string) string  { return p.start + "s:" + id }
 func (p *place) queue(id string) string { return p.start + "q:" + id }
 
 // shard returns which part of its manager's sessions an id belongs to.
-func (n *names) shard(id string) uint32 { return crc32.ChecksumIEEE([]byte(id)) % n.shards }
+func (n *names) shard(id string) uint32 { // without copying the id
+	return crc32.ChecksumIEEE(unsafe.Slice(unsafe.StringData(id), len(id))) % n.shards
+}
 
 // of returns the place of a session.
 func (n *names) of(key core.Key) *place { return n.place(key.Manager, n.shard(key.ID)) }
@@ -53,7 +55,7 @@ func (n *names) place(manager string, shard uint32) *place {
 	p := at.Load()
 	if p == nil {
 		start := fmt.Sprintf("%s{%s.%02x}:", n.prefix, escape(manager), shard)
-		p = &place{start: start, index: start + "i", arg: start + "i", ended: start + "e", slot: slotOf(start)}
+		p = &place{start: start, index: start + "i", ended: start + "e", slot: slotOf(start)}
 		at.Store(p)
 	}
 	return p

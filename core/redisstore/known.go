@@ -21,6 +21,7 @@ type fact struct {
 	due     time.Duration // when its last access is to be moved, since the store was opened
 	version uint64
 	nonce   [8]byte // of the write that made the version
+	layout  uint64  // of what it wrote, see layoutOf; 0 if unknown
 }
 
 var seed = maphash.MakeSeed()
@@ -47,8 +48,13 @@ func (k *known) noteTouch(key string, due time.Duration) {
 	k.note(key, func(f *fact) { f.due = due })
 }
 
-func (k *known) noteWrite(key string, version uint64, nonce [8]byte) {
-	k.note(key, func(f *fact) { f.version, f.nonce = version, nonce })
+func (k *known) noteWrite(key string, version uint64, nonce [8]byte, layout uint64) {
+	k.note(key, func(f *fact) { f.version, f.nonce, f.layout = version, nonce, layout })
+}
+
+// forgetWrite is told that a write was made and nobody knows what is stored now.
+func (k *known) forgetWrite(key string) {
+	k.note(key, func(f *fact) { f.version = 0 })
 }
 
 // touched reports whether now is known to be before the last access is to be moved.
@@ -57,14 +63,14 @@ func (k *known) touched(key string, now time.Duration) (yes bool) {
 	return yes
 }
 
-// writer returns the nonce of the write that made a version, or nil. When a replica takes over that had
-// not heard of the last writes, their versions are given out again; the nonce tells them apart, unless this
-// process has met the later one since.
-func (k *known) writer(key string, version uint64) (nonce []byte) {
+// writer returns the nonce of the write that made a version, and the layout of what is stored then, if both are
+// known. When a replica takes over that had not heard of the last writes, their versions are given out again; the
+// nonce tells them apart, unless this process has met the later one since.
+func (k *known) writer(key string, version uint64) (nonce [8]byte, layout uint64, ok bool) {
 	k.of(key, func(f *fact, name uint64) {
-		if f.name == name && f.version == version && version != 0 {
-			nonce = append(nonce, f.nonce[:]...)
+		if ok = f.name == name && f.version == version && version != 0; ok {
+			nonce, layout = f.nonce, f.layout
 		}
 	})
-	return nonce
+	return nonce, layout, ok
 }

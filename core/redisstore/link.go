@@ -41,6 +41,7 @@ type link struct {
 type command struct {
 	name string
 	args []any
+	raw  []byte // if not nil, all of it as it is sent; see packed
 }
 
 // call is one command whose reply is awaited, or several that are sent together.
@@ -75,9 +76,9 @@ func newLink(addr string, conn redis.Conn, w *wire, maxPending int, timeout time
 // do sends a command and waits for its reply. When ctx ends it waits for patience more. Should the reply
 // come later still, or never, late is called unless it is nil. An error that is no redis.Error is a
 // *failure.
-func (l *link) do(ctx context.Context, cmd string, args []any, patience time.Duration, late func()) (any, error) {
+func (l *link) do(ctx context.Context, cmd command, patience time.Duration, late func()) (any, error) {
 	c := calls.Get().(*call)
-	if err := l.exchange(ctx, c, command{cmd, args}, nil, patience, late); err != nil {
+	if err := l.exchange(ctx, c, cmd, nil, patience, late); err != nil {
 		return nil, err
 	}
 	reply, err := c.reply, c.err
@@ -175,9 +176,9 @@ func (l *link) send(c *call, first command, more []command) error {
 	}
 	l.queue <- c
 	l.unsent = true
-	_ = l.conn.Send(first.name, first.args...) // memory takes everything
-	for _, m := range more {
-		_ = l.conn.Send(m.name, m.args...)
+	l.write(&first)
+	for i := range more {
+		l.write(&more[i])
 	}
 	if l.flushing {
 		return nil
@@ -191,6 +192,16 @@ func (l *link) send(c *call, first command, more []command) error {
 		l.flushers.Go(l.flushRest)
 	}
 	return nil
+}
+
+// write writes a command to memory, which takes everything. The caller holds mu.
+func (l *link) write(c *command) {
+	if c.raw == nil {
+		_ = l.conn.Send(c.name, c.args...)
+		return
+	}
+	_ = l.conn.Flush() // what redigo has in memory comes first
+	_, _ = l.wire.Write(c.raw)
 }
 
 func (l *link) flushRest() {

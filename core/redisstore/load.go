@@ -44,7 +44,7 @@ func (s *Store) loading(it subject, touch time.Duration) request {
 		every = touch.Microseconds()
 	}
 	return request{script: loadScript, args: func(bool) []any {
-		return []any{nil, 2, it.data, it.arg, it.key.ID, s.grace, every}
+		return []any{nil, 2, it.data, it.index, it.key.ID, s.grace, every}
 	}}
 }
 
@@ -55,7 +55,10 @@ func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec
 		return rec, nil, false
 	}
 	asked := time.Now()
-	replies, err := s.plainly(ctx, it.slot, 0, command{"GET", []any{it.data}}, command{name: "TIME"})
+	p := newPacked()
+	defer p.free()
+	p.get(it.data)
+	replies, err := s.plainly(ctx, it.slot, 0, command{raw: p.b}, askTime)
 	if err != nil {
 		return rec, err, false
 	}
@@ -64,12 +67,12 @@ func (s *Store) read(ctx context.Context, it subject, opt core.LoadOptions) (rec
 	}
 	stored, _ := replies[0].([]byte)
 	opt.Now, known = parseTime(replies[1])
-	rec, reason := decode(stored)
+	rec, sorted, reason := decodeSorted(stored)
 	if !known || reason != "" || rec.Expired(opt.Now) || opt.TouchDue(&rec) {
 		return rec, nil, false
 	}
 	s.clocks.note(it.slot, opt.Now, asked)
-	s.known.noteWrite(it.data, rec.Version, lastNonce(stored))
+	s.known.noteWrite(it.data, rec.Version, lastNonce(stored), layoutIf(sorted, rec.Values))
 	s.notice(it, &rec, opt, opt.Now)
 	return rec, nil, true
 }
@@ -106,10 +109,10 @@ func (s *Store) record(ctx context.Context, it subject, reply any) (core.Record,
 	if !ok {
 		return core.Record{}, fmt.Errorf("redisstore: session %s: a script replied with a %T", it.key.Hash(), reply)
 	}
-	rec, reason := decode(stored)
+	rec, sorted, reason := decodeSorted(stored)
 	if reason != "" {
 		return core.Record{}, s.setAside(ctx, it, reason)
 	}
-	s.known.noteWrite(it.data, rec.Version, lastNonce(stored))
+	s.known.noteWrite(it.data, rec.Version, lastNonce(stored), layoutIf(sorted, rec.Values))
 	return rec, nil
 }

@@ -13,9 +13,6 @@ import (
 // that has died meanwhile holds the others up for no longer.
 const reserve = 500 * time.Millisecond
 
-// reserveArg is reserve in microseconds, as an argument of commands.
-var reserveArg any = reserve.Microseconds()
-
 // Lock takes the lock and loads the record in one step, or returns *core.LockedError.
 func (s *Store) Lock(ctx context.Context, key core.Key, opt core.LockOptions) (core.Record, uint64, error) {
 	it := s.subject(key)
@@ -30,14 +27,22 @@ func (s *Store) Lock(ctx context.Context, key core.Key, opt core.LockOptions) (c
 		every = opt.Touch.Microseconds()
 	}
 	// The lock keeps others from writing, so that what is read right behind it is what was locked.
-	get := &command{"GET", []any{it.data}}
-	reply, err := s.ask(ctx, it, request{script: lockScript, then: get, late: abandoned, args: func(bool) []any {
-		args := make([]any, 0, 12)
-		if !waited {
-			return append(args, nil, 2, it.data, it.arg, key.ID, s.grace, every, t.fence[:], opt.Lease.Microseconds(), "")
+	packs := 9
+	if waited {
+		packs++
+	}
+	reply, err := s.ask(ctx, it, request{script: lockScript, then: it.data, late: abandoned, packs: packs, pack: func(p *packed, _ bool) {
+		p.keys(it, waited)
+		p.text(key.ID)
+		p.int(s.grace)
+		p.int(every)
+		p.bytes(t.fence[:])
+		p.int(opt.Lease.Microseconds())
+		if waited {
+			p.bytes(s.wakeups.entry(t.fence))
+		} else {
+			p.text("")
 		}
-		return append(args, nil, 3, it.data, it.arg, it.queue(key.ID),
-			key.ID, s.grace, every, t.fence[:], opt.Lease.Microseconds(), s.wakeups.entry(t.fence))
 	}}, core.ErrNotFound)
 	if err != nil {
 		if unsure(err) || waited && errors.Is(err, core.ErrNotFound) { // an expired session may still have a line
@@ -76,7 +81,7 @@ func (s *Store) letGo(key core.Key, fence [8]byte) {
 	s.later(func(ctx context.Context) {
 		it := s.subject(key)
 		_, _ = s.run(ctx, it.slot, request{script: unlockScript, args: func(bool) []any { // else it ends with its lease
-			return []any{nil, 2, it.data, it.queue(key.ID), fence[:], reserveArg, s.wakeups.entry(fence)}
+			return []any{nil, 2, it.data, it.queue(key.ID), fence[:], reserve.Microseconds(), s.wakeups.entry(fence)}
 		}})
 	})
 }
@@ -116,7 +121,7 @@ func (s *Store) Unlock(ctx context.Context, key core.Key, fence uint64) error {
 	repeated := false
 	_, err := s.ask(ctx, it, request{script: unlockScript, args: func(again bool) []any {
 		repeated = again
-		return []any{nil, 2, it.data, it.queue(key.ID), fenceBytes(fence), reserveArg, ""}
+		return []any{nil, 2, it.data, it.queue(key.ID), fenceBytes(fence), reserve.Microseconds(), ""}
 	}}, core.ErrGone)
 	if repeated && errors.Is(err, core.ErrLockLost) {
 		return nil // the attempt whose reply was lost let it go

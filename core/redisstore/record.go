@@ -3,9 +3,11 @@ package redisstore
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/holdover-web/holdover/core"
 )
@@ -36,6 +38,36 @@ func encodeItems(items core.Values) []byte {
 	return appendItems(make([]byte, 0, items.Size()+itemHead*len(items)), items)
 }
 
+// layoutOf tells apart in which places items stand: it is a hash of the names and of the lengths, in their order.
+func layoutOf(items core.Values) uint64 {
+	const prime = 1099511628211
+	layout := uint64(1)
+	for i := range items {
+		layout = (layout^maphash.String(seed, items[i].Name))*prime ^ uint64(len(items[i].Data))
+	}
+	return max(layout, 1)
+}
+
+// layoutIf is layoutOf for items of which it is known whether they are stored in this order, and else 0.
+func layoutIf(known bool, items core.Values) uint64 {
+	if !known {
+		return 0
+	}
+	return layoutOf(items)
+}
+
+// placeOf returns where an item stands in what is stored, or 0.
+func placeOf(items core.Values, name string) int {
+	at := headSize
+	for i := range items {
+		if items[i].Name == name {
+			return at
+		}
+		at += itemHead + len(items[i].Name) + len(items[i].Data)
+	}
+	return 0
+}
+
 // encodeNames writes each name as its length and its bytes.
 func encodeNames(names []string) []byte {
 	var b []byte
@@ -46,10 +78,16 @@ func encodeNames(names []string) []byte {
 	return b
 }
 
-// decode reads a stored session. It returns the reason if it can not.
+// decode reads a stored session, whose memory the record shares. It returns the reason if it can not.
 func decode(stored []byte) (rec core.Record, reason string) {
+	rec, _, reason = decodeSorted(stored)
+	return rec, reason
+}
+
+// decodeSorted is decode that also tells whether the items are stored sorted by name.
+func decodeSorted(stored []byte) (rec core.Record, sorted bool, reason string) {
 	if len(stored) < headSize || string(stored[:len(kindHead)]) != kindHead {
-		return rec, fmt.Sprintf("%d bytes that do not begin as a session does", len(stored))
+		return rec, false, fmt.Sprintf("%d bytes that do not begin as a session does", len(stored))
 	}
 	field := func(at int) uint64 { return binary.BigEndian.Uint64(stored[at:]) }
 	rec.Version = field(4)
@@ -61,11 +99,14 @@ func decode(stored []byte) (rec core.Record, reason string) {
 	}
 	count := binary.BigEndian.Uint32(stored[60:])
 	if size := int64(binary.BigEndian.Uint32(stored[64:])); size != int64(len(stored)-headSize) {
-		return rec, fmt.Sprintf("%d bytes of items, %d were written", len(stored)-headSize, size)
+		return rec, false, fmt.Sprintf("%d bytes of items, %d were written", len(stored)-headSize, size)
 	}
-	rec.Values, reason = decodeItems(string(stored[headSize:]), count)
-	return rec, reason
+	rec.Values, sorted, reason = decodeItems(text(stored[headSize:]), count)
+	return rec, sorted, reason
 }
+
+// text is b as a string, without copying it: nobody changes a reply after it was read.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // lastNonce returns the nonce of the last write of what decode can read.
 func lastNonce(stored []byte) [8]byte { return [8]byte(stored[76:]) }
@@ -73,19 +114,18 @@ func lastNonce(stored []byte) [8]byte { return [8]byte(stored[76:]) }
 func micros(n uint64) time.Time { return time.UnixMicro(int64(n)).UTC() }
 
 // decodeItems shares the memory of body, which holds all items and nothing else.
-func decodeItems(body string, count uint32) (core.Values, string) {
+func decodeItems(body string, count uint32) (values core.Values, sorted bool, reason string) {
 	if int64(count)*itemHead > int64(len(body)) {
-		return nil, fmt.Sprintf("%d items do not fit in %d bytes", count, len(body))
+		return nil, false, fmt.Sprintf("%d items do not fit in %d bytes", count, len(body))
 	}
-	values := make(core.Values, 0, count)
-	sorted := true
+	values, sorted = make(core.Values, 0, count), true
 	for range count {
 		if len(body) < itemHead {
-			return nil, "it ends within an item"
+			return nil, false, "it ends within an item"
 		}
 		name, data := int64(be32(body)), int64(be32(body[4:]))
 		if itemHead+name+data > int64(len(body)) {
-			return nil, "an item is longer than what is left"
+			return nil, false, "an item is longer than what is left"
 		}
 		it := core.Item{Name: body[itemHead : itemHead+name], Data: body[itemHead+name : itemHead+name+data]}
 		body = body[itemHead+name+data:]
@@ -95,17 +135,17 @@ func decodeItems(body string, count uint32) (core.Values, string) {
 		values = append(values, it)
 	}
 	if body != "" {
-		return nil, fmt.Sprintf("%d bytes follow the last item", len(body))
+		return nil, false, fmt.Sprintf("%d bytes follow the last item", len(body))
 	}
 	if !sorted { // a merge put new names at the end
 		slices.SortFunc(values, func(a, b core.Item) int { return strings.Compare(a.Name, b.Name) })
 		for i := 1; i < len(values); i++ {
 			if values[i].Name == values[i-1].Name {
-				return nil, "a name is there twice"
+				return nil, false, "a name is there twice"
 			}
 		}
 	}
-	return values, ""
+	return values, sorted, ""
 }
 
 func be32(s string) uint32 {

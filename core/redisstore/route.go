@@ -60,7 +60,12 @@ type request struct {
 	// sending.
 	args func(again bool) []any
 
-	then *command // if not nil, sent right behind; the reply is then that of both
+	// pack, if not nil, does in args' stead what it does, except that it leaves out the place for the script. It
+	// writes so many as packs says.
+	pack  func(p *packed, again bool)
+	packs int
+
+	then string // if not empty, a GET of this key is sent right behind; the reply is then that of both
 
 	late func() // if not nil, called when a reply has come that nobody waits for any more
 
@@ -177,7 +182,7 @@ func (s *Store) attempt(ctx context.Context, slot uint16, r *request, again bool
 			s.route.doubt(n, err)
 			return nil, err
 		}
-		reply, err = r.on(ctx, l, r.args(again), asking)
+		reply, err = r.on(ctx, l, again, asking)
 		e, ok := err.(redis.Error)
 		if !ok {
 			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrBusy) {

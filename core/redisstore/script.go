@@ -19,7 +19,7 @@ var luaFiles embed.FS
 // script is what Redis runs as one step.
 type script struct {
 	text string
-	sha  any // the SHA-1 by which Redis knows the text, as an argument of commands
+	sha  string // the SHA-1 by which Redis knows the text
 
 	// patience is how long a call that has been sent goes on waiting for its reply when its context has
 	// ended, so that mostly the caller learns what was done, and nothing is done after it was told.
@@ -72,34 +72,45 @@ func luaFile(name string) string {
 	return text.String()
 }
 
-// on runs the script on a connection, by its name if Redis knows it and else by its text. args are a place
-// for either, the number of keys, the keys and the arguments. A server that is taking a slot over must be
-// asked to let the very next command in.
-func (r *request) on(ctx context.Context, l *link, args []any, asking bool) (any, error) {
-	args[0] = r.sha
-	reply, err := r.send(ctx, l, "EVALSHA", args, asking)
+// on runs the script on a connection, by its name if Redis knows it and else by its text. A server that is taking a
+// slot over must be asked to let the very next command in.
+func (r *request) on(ctx context.Context, l *link, again, asking bool) (any, error) {
+	reply, err := r.send(ctx, l, "EVALSHA", r.sha, again, asking)
 	if e, ok := err.(redis.Error); ok && strings.HasPrefix(string(e), "NOSCRIPT") {
-		args[0] = r.text // SCRIPT FLUSH, a restart or a failover took it
-		reply, err = r.send(ctx, l, "EVAL", args, asking)
+		reply, err = r.send(ctx, l, "EVAL", r.text, again, asking) // SCRIPT FLUSH, a restart or a failover took it
 	}
 	return reply, err
 }
 
-func (r *request) send(ctx context.Context, l *link, eval string, args []any, asking bool) (any, error) {
-	if r.then == nil && !asking {
-		return l.do(ctx, eval, args, r.patience, r.late)
+func (r *request) send(ctx context.Context, l *link, eval, script string, again, asking bool) (any, error) {
+	p := newPacked()
+	defer p.free()
+	var run command
+	if r.pack != nil {
+		p.begin(eval, 1+r.packs)
+		p.text(script)
+		r.pack(p, again)
+		run.raw = p.b
+	} else {
+		run = command{name: eval, args: r.args(again)}
+		run.args[0] = script
 	}
-	var commands []command
+	if r.then == "" && !asking {
+		return l.do(ctx, run, r.patience, r.late)
+	}
+	commands := make([]command, 0, 4)
 	if asking {
 		commands = append(commands, command{name: "ASKING"})
 	}
-	commands = append(commands, command{eval, args})
+	commands = append(commands, run)
 	at := len(commands) - 1
-	if r.then != nil {
+	if r.then != "" {
 		if asking {
 			commands = append(commands, command{name: "ASKING"})
 		}
-		commands = append(commands, *r.then)
+		begin := len(p.b)
+		p.get(r.then)
+		commands = append(commands, command{raw: p.b[begin:]})
 	}
 	replies, err := l.all(ctx, commands, r.patience, r.late)
 	if err != nil {
@@ -110,7 +121,7 @@ func (r *request) send(ctx context.Context, l *link, eval string, args []any, as
 			return nil, e
 		}
 	}
-	if r.then == nil {
+	if r.then == "" {
 		return replies[at], nil
 	}
 	return both{replies[at], replies[len(replies)-1]}, nil

@@ -20,7 +20,7 @@ type Store struct {
 	cfg     Config
 	names   names
 	route   router
-	grace   any           // Config.Grace in milliseconds, as an argument of commands
+	grace   int64         // Config.Grace in milliseconds
 	claim   time.Duration // see claimTime
 	wakeups *wakeups
 	evicted evictions

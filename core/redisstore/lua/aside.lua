@@ -1,4 +1,5 @@
 -- include: head
+-- include: absent
 -- KEYS: data, index, where to
 -- ARGV: id, how long it is kept (ms)
 -- Reply: 1 when what is there can not be read and was set aside, else 0

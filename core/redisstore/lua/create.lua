@@ -2,6 +2,7 @@
 -- include: schedule
 -- include: nonce
 -- include: ended
+-- include: absent
 -- include: vacate
 -- KEYS: data, index, ended
 -- ARGV: id, grace (ms), nonce, age (µs since created), idle (ns), ends (µs from now, 0: never), count, items

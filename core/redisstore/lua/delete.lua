@@ -1,4 +1,5 @@
 -- include: head
+-- include: absent
 -- include: wake
 -- KEYS: data, index, queue
 -- ARGV: id

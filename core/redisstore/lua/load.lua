@@ -1,5 +1,4 @@
 -- include: head
--- include: schedule
 -- KEYS: data, index
 -- ARGV: id, grace (ms), touch (µs; negative: never)
 -- Reply: the session as it was before; or nil: there is none; or {moved, id}, {bad}, {newer}

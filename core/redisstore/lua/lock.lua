@@ -1,5 +1,4 @@
 -- include: head
--- include: schedule
 -- KEYS: data, index, and if the caller stands in line: queue
 -- ARGV: id, grace (ms), touch (µs; negative: never), fence, lease (µs), entry in the queue
 -- Reply: the last access before (µs); or nil: there is none; or {locked, µs left}, {moved, id}, {bad}, {newer}

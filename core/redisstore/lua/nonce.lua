@@ -5,10 +5,11 @@ local NONE = '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
 
 -- written returns how many writes ago the nonce was used, the last write being 0, or nil.
 local function written(stored, nonce)
-  if not string.find(string.sub(stored, RING, LAST), nonce, 1, true) then return nil end
+  if not string.find(stored, nonce, RING, true) then return nil end
   for i = 0, 5 do
     if string.sub(stored, RING + 8 * i, RING + 8 * i + 7) == nonce then return i end
   end
 end
 
+-- ring returns what follows byte RING - 1 of a head after one more write.
 local function ring(stored, nonce) return nonce .. string.sub(stored, RING, LAST - 8) .. '\0\0\0\0' end

@@ -1,6 +1,7 @@
 -- include: head
 -- include: nonce
 -- include: ended
+-- include: absent
 -- include: vacate
 -- include: wake
 -- KEYS: data, index, ended, queue, data under the new id

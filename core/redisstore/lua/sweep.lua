@@ -1,4 +1,5 @@
 -- include: head
+-- include: absent
 -- include: ended
 -- KEYS: index, ended
 -- ARGV: start of the data keys, how many at most, claim (µs), grace (ms), how many due entries to pass over

@@ -3,6 +3,8 @@
 local interval, grace = tonumber(ARGV[3]), tonumber(ARGV[2])
 if idle > 0 and interval > idle / 10000 then interval = idle / 10000 end
 if interval >= 0 and now > accessed and now - accessed >= interval then
+-- include: due
+-- include: schedule
   local moved = expiry(now, idle, ends)
   local again = due(moved, scheduled, idle, grace)
   if again then scheduled = moved end
