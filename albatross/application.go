@@ -19,6 +19,7 @@ import (
 type Application struct {
 	manager  *core.Manager
 	http     *compat.Sessions
+	cookie   compat.SessionsConfig // as http was built from
 	cfg      Config
 	session  SessionMixin
 	recorder RecorderMixin
@@ -90,6 +91,10 @@ type Config struct {
 	// OutputBuffer is how many bytes of a page are held back at most until the session is saved. Default 1 MiB.
 	OutputBuffer int
 
+	// Cookie changes the application's cookie: a domain, an age. The name and the path stay as AppID and Prefix have
+	// them. Default: nothing.
+	Cookie func(*compat.SessionsConfig)
+
 	// Scheme returns "http" or "https" for a request, for servers behind a proxy that ends TLS; see
 	// compat.SessionsConfig.
 	Scheme func(*http.Request) string
@@ -131,7 +136,8 @@ func NewApplication(m *core.Manager, cfg Config) (*Application, error) {
 	a := &Application{manager: m, cfg: cfg, session: cfg.Session, recorder: cfg.Recorder, pages: make(map[string]Page), log: cfg.Logger}
 	errs := []error{cfg.check()}
 	var err error
-	if a.http, err = compat.NewSessions(m, a.cookieConfig()); err != nil {
+	a.cookie = a.cookieConfig()
+	if a.http, err = compat.NewSessions(m, a.cookie); err != nil {
 		errs = append(errs, fmt.Errorf("albatross: the session cookie is named by Config.AppID: %w", err))
 	}
 	if b, ok := cfg.Session.(binder); ok {
@@ -165,7 +171,7 @@ func (cfg *Config) check() error {
 }
 
 func (a *Application) cookieConfig() compat.SessionsConfig {
-	return compat.SessionsConfig{
+	cfg := compat.SessionsConfig{
 		Name:       a.cfg.AppID,
 		KeepName:   true,
 		Path:       a.cookiePath(),
@@ -174,6 +180,11 @@ func (a *Application) cookieConfig() compat.SessionsConfig {
 		ErrorPage:  failurePage,
 		Logger:     a.log,
 	}
+	if a.cfg.Cookie != nil {
+		a.cfg.Cookie(&cfg)
+		cfg.Name, cfg.KeepName, cfg.Path = a.cfg.AppID, true, a.cookiePath() // see Context.setCookie
+	}
+	return cfg
 }
 
 // cookiePath is the application's own, as browsers send it.

@@ -1,8 +1,12 @@
 package albatross
 
 import (
+	"cmp"
 	"crypto/rand"
 	"net/http"
+	"time"
+
+	"github.com/holdover-web/holdover/compat"
 )
 
 // clientCookie returns the random number in the client's cookie, or "".
@@ -21,16 +25,20 @@ func (c *Context) giveClientCookie() string {
 		return id
 	}
 	id := rand.Text()
-	c.setCookie(id, 0)
+	c.setCookie(id, int(c.app.cookie.MaxAge/time.Second))
 	return id
 }
 
 // dropCookie removes the application's cookie from the client.
 func (c *Context) dropCookie() { c.setCookie("", -1) }
 
+// setCookie sets the cookie where it holds no session's id, with the attributes that it has where it does.
 func (c *Context) setCookie(value string, age int) {
-	c.out.header.Add("Set-Cookie", (&http.Cookie{Name: c.app.cfg.AppID, Value: value, Path: c.app.cookiePath(), MaxAge: age,
-		HttpOnly: true, Secure: c.env.Scheme() == "https", SameSite: http.SameSiteLaxMode}).String())
+	as := &c.app.cookie
+	ck := &http.Cookie{Name: as.Name, Value: value, Path: as.Path, Domain: as.Domain, MaxAge: age,
+		HttpOnly: !as.ReadableByScripts, SameSite: cmp.Or(as.SameSite, http.SameSiteLaxMode), Partitioned: as.Partitioned,
+		Secure: as.Secure == compat.SecureOn || as.Secure == compat.SecureAuto && c.env.Scheme() == "https"}
+	c.out.header.Add("Set-Cookie", ck.String())
 	if c.out.header.Get("Cache-Control") == "" {
 		c.out.header.Set("Cache-Control", "no-store")
 	}

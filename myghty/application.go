@@ -51,6 +51,10 @@ type Config struct {
 	// ErrorPage answers requests that fail, other than by Request.Abort. Default compat.DefaultErrorPage.
 	ErrorPage compat.ErrorPage
 
+	// Cookie changes the cookie of the sessions, for what the options have no names for: a domain, an age.
+	// Default: nothing.
+	Cookie func(*compat.SessionsConfig)
+
 	// Scheme returns "http" or "https" for a request, for servers behind a proxy that ends TLS; see
 	// compat.SessionsConfig.
 	Scheme func(*http.Request) string
@@ -87,6 +91,9 @@ func NewApplication(m *core.Manager, cfg Config) (*Application, error) {
 	if err == nil {
 		sessions.Scheme, sessions.ErrorPage, sessions.Logger = cfg.Scheme, cfg.ErrorPage, a.log
 		sessions.BufferSize = -1 // Request holds back what it writes
+		if cfg.Cookie != nil {
+			cfg.Cookie(&sessions)
+		}
 		if a.http, err = compat.NewSessions(m, sessions); err != nil {
 			err = fmt.Errorf("myghty: the options of the session cookie: %w", err)
 		}

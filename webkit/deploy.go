@@ -2,10 +2,8 @@ package webkit
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/holdover-web/holdover/compat"
@@ -63,32 +61,12 @@ func sectionSettings(s *deploy.Section, base Settings) Settings {
 	if all == nil {
 		all = Settings{}
 	}
-	defaults := DefaultSettings()
-	names := slices.AppendSeq(slices.Collect(maps.Keys(defaults)), maps.Keys(refused))
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		text, given := s.Lookup(name)
-		if !given {
-			continue
+	maps.Copy(all, s.LegacyValues(DefaultSettings(), slices.Collect(maps.Keys(refused)), sameThing, func(name string, v any) error {
+		if _, err := (Settings{name: v}).parse(); err != nil {
+			return errors.New(strings.TrimPrefix(err.Error(), "webkit: "))
 		}
-		option := sameThing[name]
-		if option == "store" {
-			s.Mistake(name, "the section [store:NAME] says where sessions are kept; name it with store = NAME")
-			continue
-		}
-		if _, both := s.Lookup(option); both && option != "" {
-			s.Mistake(name, "%s says the same; give one of them", option)
-			continue
-		}
-		v, err := settingValue(text, defaults[name])
-		if err == nil {
-			_, err = Settings{name: v}.parse()
-		}
-		if err != nil {
-			s.Mistake(name, "%s", strings.TrimPrefix(err.Error(), "webkit: "))
-			continue
-		}
-		all[name] = v
-	}
+		return nil
+	}))
 	// What the file says by the other name goes before what the program says by this one.
 	for name, option := range sameThing {
 		if _, inFile := s.Lookup(name); inFile || option == "store" {
@@ -105,35 +83,4 @@ func sectionSettings(s *deploy.Section, base Settings) Settings {
 		all["SessionCookiePath"] = path
 	}
 	return all
-}
-
-// settingValue reads a value as it stands in an Application.config, or without its quotes. like is the setting's default.
-func settingValue(text string, like any) (any, error) {
-	switch text {
-	case "None":
-		return nil, nil
-	case "True", "true", "yes", "on":
-		return true, nil
-	case "False", "false", "no", "off":
-		return false, nil
-	}
-	switch like.(type) {
-	case bool, int:
-		if n, err := strconv.Atoi(text); err == nil {
-			return n, nil
-		}
-		if f, err := strconv.ParseFloat(text, 64); err == nil {
-			return f, nil
-		}
-	}
-	if len(text) > 1 && (text[0] == '\'' || text[0] == '"') {
-		if text[len(text)-1] != text[0] {
-			return nil, errors.New("the quotes do not match")
-		}
-		return text[1 : len(text)-1], nil
-	}
-	if strings.HasPrefix(text, "{") {
-		return nil, fmt.Errorf("a dictionary can not stand here; set it in the program, with webkit.Config")
-	}
-	return text, nil
 }

@@ -48,6 +48,10 @@ type Config struct {
 	// Realm names for the user what the password is for: get_realm(). Default: the id of the manager.
 	Realm string
 
+	// Cookie changes the cookie of the sessions, for what the settings have no names for: a domain, an age.
+	// Default: nothing.
+	Cookie func(*compat.SessionsConfig)
+
 	// Scheme returns "http" or "https" for a request, for servers behind a proxy that ends TLS; see
 	// compat.SessionsConfig.
 	Scheme func(*http.Request) string
@@ -106,7 +110,7 @@ func (a *Application) cookieConfig() compat.SessionsConfig {
 	if path == "" {
 		path = (&url.URL{Path: a.cfg.Prefix + "/"}).EscapedPath() // as browsers send it
 	}
-	return compat.SessionsConfig{
+	cfg := compat.SessionsConfig{
 		Name:       s.cookieName,
 		KeepName:   true,
 		Path:       path,
@@ -117,6 +121,10 @@ func (a *Application) cookieConfig() compat.SessionsConfig {
 		ErrorPage:  a.failurePage,
 		Logger:     a.log,
 	}
+	if a.cfg.Cookie != nil {
+		a.cfg.Cookie(&cfg)
+	}
+	return cfg
 }
 
 // Handler returns the application, with its sessions, as an http.Handler for the paths below Prefix.
