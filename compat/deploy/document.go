@@ -93,11 +93,13 @@ func (d *document) override(o Override, m *mistakes) {
 	s.values[o.Key] = value{o.Value, at}
 }
 
-// unusedDefaults reports names in [DEFAULT] that nothing asked for.
+// unusedDefaults reports names in [DEFAULT] that nothing asked for. As long as something else is wrong, not everything has been
+// asked for, and only those are reported that look misspelt.
 func (d *document) unusedDefaults(known []string, m *mistakes) {
+	whole := len(m.all) == 0
 	for name, v := range d.defaults {
-		if !d.used[name] {
-			m.add(v.at, "%s: nothing asks for this name, so that the line does nothing; remove it%s", name, meant(name, known))
+		if hint := meant(name, known); !d.used[name] && (whole || hint != "") {
+			m.add(v.at, "%s: nothing asks for this name, so that the line does nothing; remove it%s", name, hint)
 		}
 	}
 }

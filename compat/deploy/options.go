@@ -130,8 +130,7 @@ func parseSize(text string) (int64, bool) {
 	return 0, false
 }
 
-// Duration returns an option that is a time: 90s, 1h30m, 14d. A negative duration is returned for "never", where
-// otherwise it would have to be positive.
+// Duration returns an option that is a time: 90s, 1h30m, 14d. For "never" it returns -1, as the configs of this module have it.
 func (o *options) Duration(key string, otherwise time.Duration) time.Duration {
 	v, ok := o.find(key)
 	if !ok {
@@ -148,7 +147,7 @@ func (o *options) Duration(key string, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// atLeastNothing is Duration where never makes no sense.
+// limit is Duration where never makes no sense.
 func (o *options) limit(key string, otherwise time.Duration) time.Duration {
 	d := o.Duration(key, otherwise)
 	if d < 0 {

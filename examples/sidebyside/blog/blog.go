@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ type post struct {
 func (b *blog) Call(env *compat.Environ, start compat.StartResponse) (compat.Body, error) {
 	switch {
 	case env.PathInfo() != "/":
-		return b.answer(env, start, http.StatusNotFound, view{Problem: "There is no such page."})
+		return b.answer(start, http.StatusNotFound, view{Problem: "There is no such page."})
 	case env.Method() == http.MethodGet || env.Method() == http.MethodHead:
 		return b.show(env, start, http.StatusOK, "")
 	case env.Method() != http.MethodPost:
@@ -72,23 +73,17 @@ func (b *blog) Call(env *compat.Environ, start compat.StartResponse) (compat.Bod
 	problem, err := b.change(env)
 	switch tooLarge, is := errors.AsType[*http.MaxBytesError](err); {
 	case is:
-		return b.answer(env, start, http.StatusRequestEntityTooLarge,
+		return b.answer(start, http.StatusRequestEntityTooLarge,
 			view{Problem: fmt.Sprintf("A form can have %d bytes.", tooLarge.Limit)})
 	case err != nil:
 		return nil, err
 	case problem != "":
 		return b.show(env, start, http.StatusBadRequest, problem)
 	}
-	to := (&pathOf{env}).String()
+	// Two slashes in front would lead to another host.
+	to := (&url.URL{Path: "/" + strings.TrimLeft(env.ScriptName(), "/") + "/"}).EscapedPath()
 	_, err = start("303 See Other", []compat.Header{{Name: "Location", Value: to}}, nil)
 	return nil, err
-}
-
-// pathOf writes the application's own path.
-type pathOf struct{ env *compat.Environ }
-
-func (p *pathOf) String() string {
-	return "/" + strings.TrimLeft(p.env.ScriptName(), "/") + "/"
 }
 
 // change does what a form asks for. problem is for the user.
@@ -152,10 +147,10 @@ func (b *blog) show(env *compat.Environ, start compat.StartResponse, status int,
 	if v.Draft, err = core.Get[post](s, draftName); err != nil {
 		return nil, err
 	}
-	return b.answer(env, start, status, v)
+	return b.answer(start, status, v)
 }
 
-func (b *blog) answer(_ *compat.Environ, start compat.StartResponse, status int, v view) (compat.Body, error) {
+func (b *blog) answer(start compat.StartResponse, status int, v view) (compat.Body, error) {
 	v.Title = b.title
 	var html bytes.Buffer
 	if err := page.Execute(&html, v); err != nil {
