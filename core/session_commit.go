@@ -79,7 +79,7 @@ func (s *Session) Rollback(ctx context.Context) error {
 // drop forgets what was not committed.
 func (s *Session) drop() {
 	s.entries = nil
-	if !s.stored {
+	if !s.stored && !s.draft {
 		s.rec.Values = nil // a fork's
 	}
 	if s.idleWas != nil {
@@ -113,7 +113,7 @@ func (s *Session) collect(c *Change) error {
 }
 
 func (s *Session) changes(c *Change) bool {
-	return len(c.Set) > 0 || len(c.Delete) > 0 || s.idleWas != nil || !s.stored && len(s.rec.Values) > 0
+	return len(c.Set) > 0 || len(c.Delete) > 0 || s.idleWas != nil || !s.stored && !s.draft && len(s.rec.Values) > 0
 }
 
 // forget drops what was only fetched, after turning in-place changes into plain ones.
