@@ -152,3 +152,29 @@ func TestRevertAndReload(t *testing.T) {
 		t.Error("Flush did not store a new session")
 	}
 }
+
+// When a response begins its sessions end their use, and the request may go on: under SaveExplicit it commits later what it
+// has changed before. Only Rollback, and the session's own End, drop that.
+func TestScopeEndKeepsWhatIsNotSavedYet(t *testing.T) {
+	m := newManager(t, core.Config{Save: core.SaveExplicit})
+	id := begin(t, m, "n", 0)
+	var sc core.Scope
+	ctx := core.WithScope(t.Context(), &sc)
+	s, err := m.Open(ctx, id)
+	ok(t, err)
+	ok(t, s.Set("n", 1))
+	ok(t, sc.End(ctx))
+	if n := peek(t, m, id, "n"); n != 0 {
+		t.Errorf("n = %v: the end of the scope has saved", n)
+	}
+	ok(t, s.Commit(ctx))
+	if n := peek(t, m, id, "n"); n != 1 {
+		t.Errorf("n = %v, want 1", n)
+	}
+	ok(t, s.Set("n", 2))
+	ok(t, s.End(ctx))
+	ok(t, s.Commit(ctx))
+	if n := peek(t, m, id, "n"); n != 1 {
+		t.Errorf("n = %v: the session's own end has kept a change", n)
+	}
+}
