@@ -16,6 +16,11 @@ func TestFlushKeepsTheLock(t *testing.T) {
 		m := managerOn(t, st, core.Config{Locking: core.Serialized})
 		id := begin(t, m, "n", 0)
 		s := open(t, m, id)
+		ok(t, s.Set("alone", true)) // while nobody waits
+		ok(t, s.Flush(t.Context()))
+		if !s.Locked() {
+			t.Fatal("Flush let the lock go")
+		}
 		waiting := make(chan int, 1)
 		go func() {
 			other := open(t, m, id)
