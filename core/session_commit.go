@@ -45,14 +45,18 @@ func (s *Session) End(ctx context.Context) error {
 	if sc := scopeOf(s.Context()); sc != nil && sc.held.Load() > 0 {
 		return nil
 	}
-	return s.end(ctx)
+	return s.end(ctx, true)
 }
 
-func (s *Session) end(ctx context.Context) error {
+// end is End. Without over the request may go on, and commit later by itself what it has changed so far.
+func (s *Session) end(ctx context.Context, over bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.usable() != nil || s.cfg.save == SaveExplicit {
+	switch {
+	case s.usable() != nil, over && s.cfg.save == SaveExplicit:
 		s.drop()
+		return s.release(ctx)
+	case s.cfg.save == SaveExplicit:
 		return s.release(ctx)
 	}
 	return s.commit(ctx, false)
