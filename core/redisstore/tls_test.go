@@ -135,7 +135,7 @@ func TestSilence(t *testing.T) {
 				if !errors.Is(err, tt.want) || !errors.Is(err, redisstore.ErrTimeout) {
 					t.Errorf("got %v, want %v and ErrTimeout", err, tt.want)
 				}
-				if took < 150*time.Millisecond || took > 700*time.Millisecond {
+				if took < 150*time.Millisecond || took > 1800*time.Millisecond { // other bounds are 2 s and more; machines are busy
 					t.Errorf("it took %v, want 200ms", took)
 				}
 			})
