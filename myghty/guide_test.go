@@ -3,22 +3,21 @@ package myghty
 import (
 	"context"
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdover-web/holdover/internal/guide"
 )
 
 func readGuide(t *testing.T) string {
@@ -30,65 +29,17 @@ func readGuide(t *testing.T) string {
 	return string(data)
 }
 
-// Every exported name of the package, every option and every refusal stands in the guide, as code.
-func TestGuideIsComplete(t *testing.T) {
-	code := regexp.MustCompile("`[^`\n]+`").FindAllString(readGuide(t), -1)
-	words := regexp.MustCompile(`\w+`).FindAllString(strings.Join(code, " "), -1)
-	names := exported(t)
-	for name := range specs {
-		names = append(names, name)
-	}
-	for name := range refused {
-		names = append(names, name)
-	}
-	for _, name := range names {
-		if !slices.Contains(words, name) {
-			t.Errorf("%s is not in docs/porting-myghty.md", name)
-		}
-	}
-}
-
-// exported returns the names of the package's exported types, functions, methods, fields, variables and constants.
-func exported(t *testing.T) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	add := func(ids ...*ast.Ident) {
-		for _, id := range ids {
-			if id.IsExported() {
-				names = append(names, id.Name)
+// Every exported name of the package, every option and every refusal is in a table of the guide.
+func TestGuideTables(t *testing.T) {
+	guide.Tables(t, "../docs/porting-myghty.md", ".")
+	shown := guide.Shown(readGuide(t))
+	for _, list := range [][]string{slices.Collect(maps.Keys(specs)), slices.Collect(maps.Keys(refused))} {
+		for _, name := range list {
+			if !shown[name] {
+				t.Errorf("no table shows the option %s", name)
 			}
 		}
 	}
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.FuncDecl:
-				if n.Name.Name != "Error" {
-					add(n.Name)
-				}
-				return false // its body declares nothing for others
-			case *ast.TypeSpec:
-				add(n.Name)
-				return n.Name.IsExported()
-			case *ast.ValueSpec:
-				add(n.Names...)
-			case *ast.Field:
-				add(n.Names...)
-			}
-			return true
-		})
-	}
-	return names
 }
 
 // The program in the guide compiles and does what its Python original did.
