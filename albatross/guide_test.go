@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/holdover-web/holdover/internal/guide"
 )
 
 func readFile(t *testing.T, path ...string) string {
@@ -42,6 +44,9 @@ func TestGuideNamesEverything(t *testing.T) {
 		}
 	}
 }
+
+// The table of legacy names in docs/config.md has the parameters that have newer names.
+func TestGuideLegacyNames(t *testing.T) { guide.Legacy(t, "../docs/config.md", "albatross", sameThing) }
 
 // exportedNames returns the exported functions, methods of exported types, types, variables and constants of a file.
 func exportedNames(file *ast.File) (names []string) {

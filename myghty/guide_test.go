@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdover-web/holdover/internal/guide"
 )
 
 func readGuide(t *testing.T) string {
@@ -46,6 +48,15 @@ func TestGuideIsComplete(t *testing.T) {
 			t.Errorf("%s is not in docs/porting-myghty.md", name)
 		}
 	}
+}
+
+// The table of legacy names in docs/config.md has the options that have newer names.
+func TestGuideLegacyNames(t *testing.T) {
+	same := map[string]string{}
+	for bare, option := range sameThing {
+		same["session_"+bare] = option
+	}
+	guide.Legacy(t, "../docs/config.md", "myghty", same)
 }
 
 // exported returns the names of the package's exported types, functions, methods, fields, variables and constants.
