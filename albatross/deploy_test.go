@@ -322,7 +322,7 @@ func TestDeployNeedsStartPageAndSecret(t *testing.T) {
 	}
 }
 
-// The table of the porting guide has the options that sections may have, with the code's defaults, and its section is one.
+// The table of the porting guide has the options that sections may have, and its section is one.
 func TestDeployOptionsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/porting-albatross.md")
 	if err != nil {
@@ -359,12 +359,12 @@ func asked(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, code2, _ := strings.Cut(string(code), "\nvar sameThing")
+	_, asks, _ := strings.Cut(string(code), "\nvar sameThing")
 	names := map[string]bool{}
-	for _, m := range regexp.MustCompile(`s\.(?:String|Int|Bool|Size|Duration|Choice|List|Lookup)\("([a-z_]+)"`).FindAllStringSubmatch(code2, -1) {
+	for _, m := range regexp.MustCompile(`s\.(?:String|Int|Bool|Size|Duration|Choice|List|Lookup)\("([a-z_]+)"`).FindAllStringSubmatch(asks, -1) {
 		names[m[1]] = true
 	}
-	for _, m := range regexp.MustCompile(`"([a-z_]+)": +"(?:cookie_name|idle_timeout)"`).FindAllStringSubmatch(code2, -1) {
+	for _, m := range regexp.MustCompile(`"([a-z_]+)": +"(?:cookie_name|idle_timeout)"`).FindAllStringSubmatch(asks, -1) {
 		names[m[1]] = true
 	}
 	delete(names, "cookie_name") // docs/config.md has it
