@@ -20,6 +20,9 @@ func readFile(t *testing.T, path ...string) string {
 // Every exported name of the package is in a table of the guide.
 func TestGuideTables(t *testing.T) { guide.Tables(t, "../docs/porting-albatross.md", ".") }
 
+// The table of legacy names in docs/config.md has the parameters that have newer names.
+func TestGuideLegacyNames(t *testing.T) { guide.Legacy(t, "../docs/config.md", "albatross", sameThing) }
+
 // The code of the guide is that of an example, which is compiled and run.
 func TestGuideCodeIsRun(t *testing.T) {
 	flat := func(s string) string {

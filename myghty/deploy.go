@@ -2,6 +2,7 @@ package myghty
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/holdover-web/holdover/compat"
@@ -35,6 +36,14 @@ func Deploy(base Config, manager core.Config, add func(app *Application, s *depl
 		if err != nil {
 			return nil, err
 		}
+		if settings.Manager.TouchInterval == neverTouch {
+			for _, name := range []string{"idle_timeout", "touch_interval"} {
+				if text, given := s.Lookup(name); given && text != "never" {
+					s.Mistake(name, "with save_accessed_time = no nobody knows when a session was used; take one of them away")
+					return nil, deploy.ErrReported
+				}
+			}
+		}
 		m, err := s.Manager(settings.Manager)
 		if err != nil {
 			return nil, err
@@ -59,34 +68,47 @@ var sameThing = map[string]string{
 	"timeout": "idle_timeout", "type": "store", "url": "store",
 }
 
-// sectionOptions returns base with the options that a section gives, under their bare names.
+// sectionOptions returns base with the options that a section gives. What is wrong is a mistake and left out.
 func sectionOptions(s *deploy.Section, base Options) Options {
 	all := Options{}
 	for name, v := range base {
-		if _, given := s.Lookup(sameThing[nameOf(name)]); !given { // the file goes before the program
-			all[nameOf(name)] = v
+		if option := sameThing[nameOf(name)]; option != "" {
+			if _, given := s.Lookup(option); given {
+				continue // the file goes before the program
+			}
 		}
+		all[name] = v
 	}
-	var names []string
-	same := map[string]string{}
+	names, same := fileNames()
+	legacy := s.Legacy(names, same)
+	given := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(legacy)) {
+		bare := nameOf(name)
+		if _, err := (Options{name: legacy[name]}).read(); err != nil {
+			s.Mistake(name, "%s", strings.TrimPrefix(err.Error(), "myghty: "))
+			continue
+		}
+		if given[bare] != "" {
+			s.Mistake(name, "it is given as %s too", given[bare])
+			continue
+		}
+		maps.DeleteFunc(all, func(other string, _ any) bool { return nameOf(other) == bare })
+		all[name], given[bare] = legacy[name], name
+	}
+	return all
+}
+
+// fileNames returns all names that options have in a file, refused ones too, and which of docs/config.md say the same.
+func fileNames() (names []string, same map[string]string) {
+	same = map[string]string{}
 	for _, prefix := range prefixes {
-		for bare := range maps.Keys(specs) {
+		for bare := range specs {
 			names = append(names, prefix+bare)
 			same[prefix+bare] = sameThing[bare]
 		}
-		for bare := range maps.Keys(refused) {
+		for bare := range refused {
 			names = append(names, prefix+bare)
 		}
 	}
-	given := map[string]string{}
-	for name, text := range s.Legacy(names, same) {
-		bare := nameOf(name)
-		if _, err := (Options{name: text}).read(); err != nil {
-			s.Mistake(name, "%s", strings.TrimPrefix(err.Error(), "myghty: "))
-		} else if given[bare] != "" {
-			s.Mistake(name, "it is given as %s too", given[bare])
-		}
-		all[bare], given[bare] = text, name
-	}
-	return all
+	return append(names, "session_class"), same // which has no prefix, though it looks so
 }

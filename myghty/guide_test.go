@@ -42,6 +42,15 @@ func TestGuideTables(t *testing.T) {
 	}
 }
 
+// The table of legacy names in docs/config.md has the options that have newer names.
+func TestGuideLegacyNames(t *testing.T) {
+	same := map[string]string{}
+	for bare, option := range sameThing {
+		same["session_"+bare] = option
+	}
+	guide.Legacy(t, "../docs/config.md", "myghty", same)
+}
+
 // The program in the guide compiles and does what its Python original did.
 func TestGuideProgram(t *testing.T) {
 	_, code, ok := strings.Cut(readGuide(t), "```go\n")

@@ -23,7 +23,12 @@ func Deploy(base Config, manager core.Config, add func(app *Application, s *depl
 		cfg.Prefix = s.Prefix()
 		s.Switches("quirks", &cfg.Quirks)
 		cfg.Settings = sectionSettings(s, base.Settings)
-		cfg.Cookie = func(c *compat.SessionsConfig) { *c = s.Cookie(*c) }
+		cfg.Cookie = func(c *compat.SessionsConfig) {
+			if base.Cookie != nil {
+				base.Cookie(c)
+			}
+			*c = s.Cookie(*c)
+		}
 		if cfg.Logger == nil {
 			cfg.Logger = s.Logger()
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 	_ "github.com/holdover-web/holdover/core/memstore"
@@ -101,6 +102,29 @@ func TestDeploy(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.cookie)
 			}
 		})
+	}
+}
+
+// What the program does to the cookie stays, and the file goes before it.
+func TestDeployKeepsTheProgramsCookie(t *testing.T) {
+	for text, want := range map[string]string{"": "example.com", "cookie_domain = example.org": "example.org"} {
+		l := deploy.NewLoader()
+		base := webkit.Config{Cookie: func(c *compat.SessionsConfig) { c.Domain = "example.com" }}
+		l.App("tally", webkit.Deploy(base, core.Config{}, func(app *webkit.Application, _ *deploy.Section) error {
+			return app.Add("/tally", func() webkit.Servlet { return new(tally) })
+		}))
+		site, err := l.Load(t.Context(), deploy.FromText("test", "[store:main]\nurl = memory:\n[app:main]\nuse = tally\n"+text+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, httptest.NewRequest("GET", "/tally", nil))
+		if set := w.Result().Cookies(); len(set) != 1 || set[0].Domain != want {
+			t.Errorf("%q: %v, want the domain %s", text, set, want)
+		}
+		if err := site.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -7,7 +7,11 @@ import (
 	"time"
 
 	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/internal/guide"
 )
+
+// The table of legacy names in docs/config.md has the settings that have newer names.
+func TestGuideLegacyNames(t *testing.T) { guide.Legacy(t, "../docs/config.md", "webkit", sameThing) }
 
 func TestSettingsRefused(t *testing.T) {
 	tests := []struct {

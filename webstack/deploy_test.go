@@ -2,7 +2,10 @@ package webstack_test
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -94,10 +97,100 @@ func TestDeployMistakes(t *testing.T) {
 		"sesion_timeout = 60":                  ":8: sesion_timeout: there is no option of this name here; did you mean session_timeout?",
 		"default_charset = klingon":            ":8: default_charset: the setting default_charset",
 		"locking = no\ngreting = x":            ":8: locking: ",
+		"cookie_name=x\nsession_cookie_name=y": ":9: session_cookie_name: cookie_name says the same",
+		"cookie_path=/\nsession_cookie_path=/": ":9: session_cookie_path: cookie_path says the same",
+		"lock_wait = 1s\nlock_timeout = 1":     ":9: lock_timeout: lock_wait says the same",
+		"session_cookie_samesite = None":       `:8: session_cookie_samesite: the setting session_cookie_samesite must be "Lax", "Strict" or "None"`,
+		"session_cookie_name = a b":            ":6: webstack: ",
+		"max_fields = 0":                       ":8: max_fields: the setting max_fields must be a number",
+		"max_body_size = nan":                  ":8: max_body_size: the setting max_body_size must be a number",
+		"lock_timeout = 1e400":                 ":8: lock_timeout: the setting lock_timeout must be a number",
+		"handle_errors = perhaps":              ":8: handle_errors: the setting handle_errors must be true or false",
+		"session_cookie_secure = 2":            ":8: session_cookie_secure: the setting session_cookie_secure must be",
+		"response_buffer_size = [1]":           ":8: response_buffer_size: a dictionary or list",
+		"authenticator = x":                    ":8: authenticator: the setting authenticator is refused: use Config.Authenticator",
+		"concurrent = 1":                       ":8: concurrent: the setting concurrent is refused",
+		"address = ('', 8080)":                 ":8: address: the setting address is refused",
+		"handle_class = x":                     ":8: handle_class: the setting handle_class is refused",
+		"path_encoding = utf-8":                ":8: path_encoding: the setting path_encoding is refused",
+		"urlencoding = utf-8":                  ":8: urlencoding: the setting urlencoding is refused",
 	} {
 		_, err := deployed(t, text)
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(err.Error(), "test"+want) {
 			t.Errorf("%q: %v\nwant %s", text, err, want)
+		}
+	}
+	for name := range webstack.DefaultSettings() {
+		want := "test:8: " + name + ": the "
+		if _, err := deployed(t, name+" = 'open"); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v\nwant %s", name, err, want)
+		}
+	}
+}
+
+// The section in the porting guide is one.
+func TestDeploySectionOfTheGuide(t *testing.T) {
+	text, err := os.ReadFile("../docs/porting-webstack.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(text), "use = notes\n")
+	section, _, closed := strings.Cut(section, "```")
+	if !ok || !closed {
+		t.Fatal("the guide shows no section")
+	}
+	if _, err := deployed(t, section); err != nil {
+		t.Errorf("the section of the guide: %v", err)
+	}
+}
+
+// Error pages hide what went wrong until the file says otherwise, and quirks are those of the file.
+func TestDeploySettingsAndQuirksAreUsed(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "old=", "quirks = SaveOnError": "old=hello", "handle_errors = no": "old=", "handle_errors = no\nquirks = SaveOnError": "old=hello",
+	} {
+		l := deploy.NewLoader()
+		l.App("greeter", webstack.Deploy(webstack.Config{}, core.Config{}, func(*deploy.Section) (webstack.Resource, error) {
+			return webstack.ResourceFunc(func(t *webstack.Transaction) error {
+				session, err := t.GetSession(true)
+				if err != nil {
+					return err
+				}
+				old, err := core.Get[string](session.Core(), "greeting")
+				if err != nil {
+					return err
+				}
+				if err := session.Set("greeting", "hello"); err != nil {
+					return err
+				}
+				if strings.Contains(t.GetQueryString(), "fail") {
+					return errors.New("the ink is dry")
+				}
+				_, err = t.GetResponseStream().WriteString("old=" + old)
+				return err
+			}), nil
+		}))
+		site, err := l.Load(t.Context(), deploy.FromText("test", "[store:main]\nurl = memory:\n[app:main]\nuse = greeter\n"+text+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/?fail", nil)
+		site.ServeHTTP(w, r)
+		if told := strings.Contains(w.Body.String(), "the ink is dry"); w.Code != 500 || told != strings.Contains(text, "handle_errors") {
+			t.Errorf("%q: %d %s", text, w.Code, w.Body)
+		}
+		r = httptest.NewRequest("GET", "/", nil)
+		for _, ck := range w.Result().Cookies() {
+			r.AddCookie(&http.Cookie{Name: ck.Name, Value: ck.Value})
+		}
+		w = httptest.NewRecorder()
+		site.ServeHTTP(w, r)
+		if w.Body.String() != want {
+			t.Errorf("%q: got %s, want %s", text, w.Body, want)
+		}
+		if err := site.Close(context.Background()); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -55,3 +55,6 @@ func readGuide(t *testing.T) string {
 	}
 	return string(text)
 }
+
+// The table of legacy names in docs/config.md has the settings that have newer names.
+func TestGuideLegacyNames(t *testing.T) { guide.Legacy(t, "../docs/config.md", "webstack", sameThing) }

@@ -41,9 +41,10 @@
 //
 //  1. s.Prefix, if the adapter has to know the path that leads to it. It is a mistake then to mount it at two.
 //  2. s.Switches("quirks", &cfg.Quirks). All fields of Quirks are bool.
-//  3. Legacy options: s.Lookup for each name that the framework had, refused ones too, for their explanation. Report a wrong value by
-//     s.Mistake(name, ...), which knows the line. If the framework's names can not be listed, s.Rest has what nobody asked for; ask for
-//     it last. Where a legacy name says the same as one of docs/config.md, refuse both at once.
+//  3. Legacy options: s.Legacy or s.LegacyValues with each name that the framework had, refused ones too, for their explanation, and
+//     with the options of docs/config.md that say the same: both at once are refused. Report a wrong value by s.Mistake(name, ...),
+//     which knows the line, and leave it out. If the framework's names can not be listed, s.Rest has what nobody asked for; ask for
+//     it last.
 //  4. s.Manager(base), with what the legacy options say in base. It asks for locking, timeouts and so on, which go before.
 //  5. Sessions. If the adapter uses a compat.Sessions as it is, s.Sessions does this step and the one before. If it makes its own,
 //     pass its SessionsConfig through s.Cookie, and hand the result to s.Carries: it is made available to the application, other
