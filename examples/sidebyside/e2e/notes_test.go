@@ -20,8 +20,8 @@ func addNote(p *Page, name, text string) {
 	p.Follow("button[name=add]")
 }
 
-// choose puts a file into the upload form, as a person does by the browser's own dialogue.
-func choose(p *Page, name, content string) {
+// upload puts a file into the upload form, as a person does by the browser's own dialogue.
+func upload(p *Page, name, content string) {
 	n := Eval[int](p, fmt.Sprintf(`(() => {
 		const input = document.querySelector("input[type=file]"), list = new DataTransfer();
 		list.items.add(new File([%q], %q, {type: "text/plain"}));
@@ -60,7 +60,7 @@ func TestNotes(t *testing.T) {
 	addNote(p, "(user)", "grace")
 	p.Expect("[role=alert]", "can not begin with a parenthesis")
 	addNote(p, strings.Repeat("long", 15), strings.Repeat("word", 40))
-	choose(p, "poem.txt", "Roses are red,\nviolets are blue")
+	upload(p, "poem.txt", "Roses are red,\nviolets are blue")
 	p.Follow("button[name=upload]")
 	p.Expect(".tickets", "poem.txt Roses are red")
 	p.Expect("main", "uploaded poem.txt")
