@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/core"
@@ -113,23 +112,6 @@ func (s *Section) carriers(otherwise []compat.Carrier) []compat.Carrier {
 		s.Mistake("carrier", "it is empty: name one or more of %s, in order of precedence", strings.Join(carrierWords, ", "))
 	}
 	return list
-}
-
-// word returns an option that gets into URLs as it is.
-func (s *Section) word(key, otherwise string) string {
-	text, ok := s.Lookup(key)
-	if !ok {
-		return otherwise
-	}
-	if text == "" || strings.ContainsFunc(text, notInURL) {
-		s.Mistake(key, "%q: use letters, digits, '-', '_' and '.', which need no encoding in a URL", text)
-		return otherwise
-	}
-	return text
-}
-
-func notInURL(c rune) bool {
-	return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_.", c)
 }
 
 // CookieOptions are the options that Cookie asks for. An adapter that has legacy names for the same things uses this to

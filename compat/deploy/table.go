@@ -28,8 +28,11 @@ func (s *Site) WriteTable(w io.Writer) error {
 	for _, a := range s.apps {
 		a.write(&t)
 	}
-	for _, title := range s.unused {
-		fmt.Fprintf(&t.out, "\n%s is mounted nowhere\n", title)
+	for _, h := range s.over {
+		h.write(&t)
+	}
+	for _, sentence := range s.unused {
+		fmt.Fprintf(&t.out, "\n%s\n", sentence)
 	}
 	_, err := io.WriteString(w, t.out.String())
 	return err
@@ -63,6 +66,9 @@ func (a App) write(t *table) {
 	t.row("carrier", carrierList(carriers))
 	if len(carriers) > 1 || carriers[0] != compat.ByCookie {
 		t.row("carrier_name", name)
+	}
+	if a.Handover != nil {
+		t.row("handover", a.over)
 	}
 }
 
