@@ -22,7 +22,7 @@ test: ## Everything, in under ten minutes; installs what it needs where it can
 	@.ci/needs
 	@export HOLDOVER_TEST=all; \
 	echo '== tests, with the race detector'; go test -race -timeout 5m ./...; \
-	echo '== allocations, which are not counted under the race detector'; go test -run Alloc ./core/... ./compat ./webkit; \
+	echo '== allocations, which are not counted under the race detector'; go test -run Alloc ./core/... ./compat ./webkit ./webstack ./myghty ./albatross; \
 	echo '== file store with flock in place of fcntl'; go test -tags holdover_flock ./core/filestore; \
 	echo '== the benchmarks'"'"' own tests'; (cd bench && go test ./...); \
 	echo '== browser'; (cd examples/sidebyside/e2e && go test -count=1 ./...)

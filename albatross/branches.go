@@ -98,9 +98,10 @@ func (c *Context) Branches() ([]Branch, error) {
 			}
 			return nil, err
 		}
-		if err := b.read(s); err != nil {
+		if readable, err := m.readable(c, s); err != nil || !readable {
 			return nil, err
 		}
+		b = c.branch
 	}
 	return b.list.branches(c, b.record, b.node, func(n *node) bool { return b.list.old(n, m.now(), m.History.Age) })
 }

@@ -153,14 +153,7 @@ func (m BranchingSessionMixin) open(c *Context, id string) (*core.Session, error
 func (m BranchingSessionMixin) take(c *Context, s *core.Session, id string) error {
 	b := &c.branch
 	b.tree = s
-	err := b.read(s)
-	if errors.Is(err, core.ErrCorrupt) || errors.Is(err, errTree) {
-		m.app.log.WarnContext(c.Context(), "the branches of a client could not be read and were deleted", "session", s.Hash(), "error", err)
-		err = s.Invalidate(c.Context())
-		c.branch = branchState{}
-		return err
-	}
-	if err != nil {
+	if readable, err := m.readable(c, s); err != nil || !readable {
 		return err
 	}
 	n := b.list.branch(id)
@@ -171,6 +164,20 @@ func (m BranchingSessionMixin) take(c *Context, s *core.Session, id string) erro
 	b.node, b.values = n, b.list.values(b.record, n)
 	c.session = m.app.manager.Draft(c.Context(), b.values)
 	return nil
+}
+
+// readable reads the client's record, or deletes it if that can not be done.
+func (m BranchingSessionMixin) readable(c *Context, s *core.Session) (bool, error) {
+	err := c.branch.read(s)
+	if !errors.Is(err, errTree) && !errors.As(err, new(*core.ValueError)) {
+		return err == nil, err
+	}
+	m.app.log.WarnContext(c.Context(), "the branches of a client could not be read and were deleted", "session", s.Hash(), "error", err)
+	c.branch = branchState{}
+	if err := s.Invalidate(c.Context()); err != nil {
+		return false, &compat.SessionError{Op: "invalidate", Err: err}
+	}
+	return false, nil
 }
 
 func (m BranchingSessionMixin) now() time.Time { return m.app.manager.Config().Now() }
@@ -252,8 +259,16 @@ func (m BranchingSessionMixin) openToSave(c *Context) (err error) {
 		c.branch.tree, err = m.app.manager.Create(c.Context(), treeOptions...)
 		return err
 	}
-	c.branch.tree, err = m.app.http.Session(c.Context(), treeOptions...)
-	return err
+	for range 2 {
+		c.branch.tree, err = m.app.http.Session(c.Context(), treeOptions...)
+		if err != nil {
+			return err
+		}
+		if readable, err := m.readable(c, c.branch.tree); err != nil || readable {
+			return err
+		}
+	}
+	return errTree // of a new record: it can not be
 }
 
 // changes returns what the request has changed of the branch that it came from. What was set to what it was before is

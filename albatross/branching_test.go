@@ -323,6 +323,21 @@ func TestUnreadableTree(t *testing.T) {
 	})
 }
 
+// The same for one who comes without a page.
+func TestUnreadableTreeOfNewPage(t *testing.T) {
+	a := branching(t, BranchingSessionMixin{})
+	p := a.browser().get("/app/").submit("add", "1", "who", "ada")
+	for _, nonsense := range []any{"nonsense", 7} {
+		id := cookieOf(p.b, "app")
+		ok(t, a.core.Update(t.Context(), id, func(s *core.Session) error { return s.Set(treeName, nonsense) }))
+		p = p.b.get("/app/").want(200, "n= who= lost=false").submit("add", "1", "who", "eve").want(200, "n=1 who=eve")
+		p.submit("look", "1", "who", "eve").want(200, "n=1 who=eve lost=false")
+		if cookieOf(p.b, "app") == id {
+			t.Error("the record that can not be read is still in use")
+		}
+	}
+}
+
 // A value that can not be decoded costs this branch, and the user begins anew.
 func TestUnreadableValue(t *testing.T) {
 	for name, m := range map[string]SessionMixin{"branching": BranchingSessionMixin{}, "server": SessionServerContextMixin{}} {

@@ -2,6 +2,7 @@ package albatross
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -173,7 +174,9 @@ func TestHiddenStateCookie(t *testing.T) {
 
 func FuzzOpenState(f *testing.F) {
 	m := newManager(f, "fuzz", nil, core.Config{})
-	app, err := NewApplication(m, Config{StartPage: "x", Secrets: testSecrets, Session: HiddenFieldSessionMixin{Unbound: true}})
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // so that what the other processes of the fuzzer made does not open here
+	app, err := NewApplication(m, Config{StartPage: "x", Secrets: Secrets{Current: secret}, Session: HiddenFieldSessionMixin{Unbound: true}})
 	ok(f, err)
 	mixin := app.session.(*HiddenFieldSessionMixin)
 	c := &Context{app: app, session: m.Draft(f.Context(), core.Values{{Name: "a", Data: "b"}})}

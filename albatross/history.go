@@ -18,7 +18,8 @@ type History struct {
 	Bytes int
 
 	// Age is how long a page can be gone on from, whatever the client does meanwhile; the latest page always can,
-	// as long as the session lives. Default 24 hours; negative: no limit.
+	// as long as the session lives. It goes by the clocks of the hosts, so give much more than they may differ. Default 24
+	// hours; negative: no limit.
 	Age time.Duration
 }
 

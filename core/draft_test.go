@@ -21,8 +21,13 @@ func TestDraft(t *testing.T) {
 	if n, err := core.Get[int](d, "a"); n != 1 || err != nil {
 		t.Errorf("a = %d, %v", n, err)
 	}
-	if d.Dirty() && len(d.Keys()) != 3 {
+	if d.Dirty() {
 		t.Error("a draft that nobody touched has changes")
+	}
+	ok(t, d.Set("a", 2))
+	ok(t, d.Rollback(t.Context()))
+	if n, err := core.Get[int](d, "a"); n != 1 || err != nil || d.Dirty() {
+		t.Errorf("after Rollback a = %d, %v", n, err)
 	}
 	list, err := core.Get[[]any](d, "list")
 	ok(t, err)
@@ -143,12 +148,16 @@ func TestSessionUpdatesLoseNothing(t *testing.T) {
 					s := open(t, managers[w%2], id, p)
 					loaded.Done()
 					loaded.Wait() // all have loaded the same version
-					ok(t, s.Update(t.Context(), increment))
+					if err := s.Update(t.Context(), increment); err != nil {
+						t.Error(err)
+					}
 					return
 				}
 				loaded.Done()
 				s := open(t, managers[w%2], id, p)
-				ok(t, s.Update(t.Context(), increment))
+				if err := s.Update(t.Context(), increment); err != nil {
+					t.Error(err)
+				}
 			})
 		}
 		done.Wait()

@@ -69,10 +69,11 @@ func (sc *Scope) add(s *Session) {
 }
 
 // End ends the request's use of its sessions: each commits or releases as its save policy says. All
-// are ended even if one fails; the errors are joined.
+// are ended even if one fails; the errors are joined. What a session under SaveExplicit has not committed is kept until
+// Rollback, because a request may end its use of the sessions early, when its response begins, and commit later.
 func (sc *Scope) End(ctx context.Context) error {
 	if s := sc.latest.Load(); s != nil {
-		return s.each(func(s *Session) error { return s.end(ctx) })
+		return s.each(func(s *Session) error { return s.end(ctx, false) })
 	}
 	return nil
 }

@@ -45,14 +45,18 @@ func (s *Session) End(ctx context.Context) error {
 	if sc := scopeOf(s.Context()); sc != nil && sc.held.Load() > 0 {
 		return nil
 	}
-	return s.end(ctx)
+	return s.end(ctx, true)
 }
 
-func (s *Session) end(ctx context.Context) error {
+// end is End. Without over the request may go on, and commit later by itself what it has changed so far.
+func (s *Session) end(ctx context.Context, over bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.usable() != nil || s.cfg.save == SaveExplicit {
+	switch {
+	case s.usable() != nil, over && s.cfg.save == SaveExplicit:
 		s.drop()
+		return s.release(ctx)
+	case s.cfg.save == SaveExplicit:
 		return s.release(ctx)
 	}
 	return s.commit(ctx, false)
@@ -79,7 +83,7 @@ func (s *Session) Rollback(ctx context.Context) error {
 // drop forgets what was not committed.
 func (s *Session) drop() {
 	s.entries = nil
-	if !s.stored {
+	if !s.stored && !s.draft {
 		s.rec.Values = nil // a fork's
 	}
 	if s.idleWas != nil {
@@ -113,7 +117,7 @@ func (s *Session) collect(c *Change) error {
 }
 
 func (s *Session) changes(c *Change) bool {
-	return len(c.Set) > 0 || len(c.Delete) > 0 || s.idleWas != nil || !s.stored && len(s.rec.Values) > 0
+	return len(c.Set) > 0 || len(c.Delete) > 0 || s.idleWas != nil || !s.stored && !s.draft && len(s.rec.Values) > 0
 }
 
 // forget drops what was only fetched, after turning in-place changes into plain ones.

@@ -16,6 +16,11 @@ func TestFlushKeepsTheLock(t *testing.T) {
 		m := managerOn(t, st, core.Config{Locking: core.Serialized})
 		id := begin(t, m, "n", 0)
 		s := open(t, m, id)
+		ok(t, s.Set("alone", true)) // while nobody waits
+		ok(t, s.Flush(t.Context()))
+		if !s.Locked() {
+			t.Fatal("Flush let the lock go")
+		}
 		waiting := make(chan int, 1)
 		go func() {
 			other := open(t, m, id)
@@ -150,5 +155,31 @@ func TestRevertAndReload(t *testing.T) {
 	ok(t, fresh.Flush(t.Context()))
 	if !fresh.Stored() {
 		t.Error("Flush did not store a new session")
+	}
+}
+
+// When a response begins its sessions end their use, and the request may go on: under SaveExplicit it commits later what it
+// has changed before. Only Rollback, and the session's own End, drop that.
+func TestScopeEndKeepsWhatIsNotSavedYet(t *testing.T) {
+	m := newManager(t, core.Config{Save: core.SaveExplicit})
+	id := begin(t, m, "n", 0)
+	var sc core.Scope
+	ctx := core.WithScope(t.Context(), &sc)
+	s, err := m.Open(ctx, id)
+	ok(t, err)
+	ok(t, s.Set("n", 1))
+	ok(t, sc.End(ctx))
+	if n := peek(t, m, id, "n"); n != 0 {
+		t.Errorf("n = %v: the end of the scope has saved", n)
+	}
+	ok(t, s.Commit(ctx))
+	if n := peek(t, m, id, "n"); n != 1 {
+		t.Errorf("n = %v, want 1", n)
+	}
+	ok(t, s.Set("n", 2))
+	ok(t, s.End(ctx))
+	ok(t, s.Commit(ctx))
+	if n := peek(t, m, id, "n"); n != 1 {
+		t.Errorf("n = %v: the session's own end has kept a change", n)
 	}
 }

@@ -104,6 +104,9 @@ func (m *Request) readForm() error {
 	r := m.env.Request()
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	kind = strings.TrimSpace(strings.ToLower(kind))
+	if r.Body == nil {
+		return nil
+	}
 	if strings.HasSuffix(kind, "form-data") || strings.HasSuffix(kind, "form-urlencoded") {
 		r.Body = http.MaxBytesReader(nil, r.Body, m.app.cfg.MaxFormBytes)
 	}

@@ -151,6 +151,8 @@ func TestResponse(t *testing.T) {
 			return err
 		},
 		"/redirect":  func(m *Request) error { m.Writef("lost"); return m.SendRedirect("/html") },
+		"/far":       func(m *Request) error { return m.SendRedirect("/a b/é?x=%20") },
+		"/split":     func(m *Request) error { return m.SendRedirect("/a\r\nSet-Cookie: b") },
 		"/abort":     func(m *Request) error { m.Writef("lost"); return m.Abort(410, "It <is> gone") },
 		"/badabort":  func(m *Request) error { return m.Abort(99, "") },
 		"/badstatus": func(m *Request) error { return m.SetStatus(101) },
@@ -190,6 +192,12 @@ func TestResponse(t *testing.T) {
 	}
 	if r := b.want("/redirect", http.StatusFound, ""); r.Header.Get("Location") != "/html" || strings.Contains(r.body, "lost") {
 		t.Errorf("a redirect to %q with %q", r.Header.Get("Location"), r.body)
+	}
+	if r := b.want("/far", http.StatusFound, ""); r.Header.Get("Location") != "/a%20b/%C3%A9?x=%20" {
+		t.Errorf("a redirect to %q", r.Header.Get("Location"))
+	}
+	if r := b.get("/split"); r.Header.Get("Set-Cookie") != "" {
+		t.Error("a redirect smuggled a header")
 	}
 	if r := b.post("/redirect", nil); r.StatusCode != http.StatusSeeOther {
 		t.Errorf("a redirect after a POST: %d", r.StatusCode)

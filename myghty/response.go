@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/holdover-web/holdover/compat"
 )
@@ -165,7 +166,20 @@ func (m *Request) SendRedirect(location string) error {
 	if method := m.Method(); method != http.MethodGet && method != http.MethodHead {
 		code = http.StatusSeeOther
 	}
-	return &AbortError{Code: code, Location: location}
+	return &AbortError{Code: code, Location: ascii(location)}
+}
+
+// ascii escapes what a header can not carry, except control characters, which are refused when the response begins.
+func ascii(location string) string {
+	var b strings.Builder
+	for i := range len(location) {
+		if c := location[i]; c == ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // aborted makes the answer to an AbortError. It returns err if it is too late for that.

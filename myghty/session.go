@@ -96,10 +96,7 @@ func (s *Session) Revert() error { return sessionError("open", s.core.Revert()) 
 func (s *Session) Delete() error {
 	var kept map[string]any
 	if s.m.app.cfg.Quirks.DeleteKeepsValues && !s.m.settings.auto {
-		var err error
-		if kept, err = s.values(); err != nil {
-			return err
-		}
+		kept = s.values()
 	}
 	if err := s.end(); err != nil || s.core.Ended() {
 		return err

@@ -434,3 +434,43 @@ func TestSaveAfterFlush(t *testing.T) {
 	}
 	b.want("/show", http.StatusOK, "")
 }
+
+// What was changed before the response began is saved by a Save after it, whether the buffer was full or flushed.
+func TestChangesOutliveTheFirstByte(t *testing.T) {
+	for _, lock := range []bool{false, true} {
+		b := lab(t, Config{BufferBytes: 100}, core.Config{}, map[string]step{
+			"/big": func(m *Request, s *Session) (any, error) {
+				if lock {
+					if err := s.Lock(); err != nil {
+						return nil, err
+					}
+					defer s.Unlock()
+				}
+				if err := s.Set("early", 1); err != nil {
+					return nil, err
+				}
+				m.Writef("%200s", "begins")
+				return "", errors.Join(s.Set("late", 2), s.Save())
+			},
+			"/twice": func(m *Request, s *Session) (any, error) {
+				m.Writef("first")
+				err := errors.Join(s.Lock(), m.FlushBuffer(), s.Lock())
+				if !s.Locked() {
+					t.Error("a second Lock does not lock")
+				}
+				return "", errors.Join(err, s.Set("n", 1), s.Save(), s.Unlock(), s.Unlock())
+			},
+			"/forget": func(m *Request, s *Session) (any, error) {
+				err := s.Set("forgotten", 1)
+				m.Writef("%200s", "begins")
+				return "", err
+			},
+		})
+		b.get("/set?a=b")
+		b.want("/big", http.StatusOK, "begins")
+		b.want("/show", http.StatusOK, "a=b;early=1;late=2;")
+		b.want("/twice", http.StatusOK, "first")
+		b.want("/forget", http.StatusOK, "begins")
+		b.want("/show", http.StatusOK, "a=b;early=1;late=2;n=1;")
+	}
+}

@@ -20,13 +20,15 @@ import (
 //	return s.Save()
 //
 // Requests that only read do not wait for it, and neither do those that save without a lock. A request that locks twice
-// must unlock twice. The lock ends with the request at the latest. It ends early if this process stops for longer than
-// core.Config.Lease and another takes it over: then Save returns core.ErrLockLost, and Context is cancelled.
+// must unlock twice. The lock ends with the request at the latest, or when the response begins to leave: a Save after that
+// takes it anew, and returns core.ErrConflict if another request came in between. It ends early if this process stops
+// for longer than core.Config.Lease and another takes it over: then Save returns core.ErrLockLost, and Context is
+// cancelled.
 //
 // A new session needs no lock before it is saved, and gets none. Errors: core.ErrLockTimeout and core.ErrQueueFull if the
 // session is busy; core.ErrGone if it was deleted meanwhile; core.ErrUnsupported if the store has no locks; the store's.
 func (s *Session) Lock() error {
-	if s.locks == 0 {
+	if !s.core.Locked() {
 		_, err := s.m.app.manager.Open(s.context(), s.core.ID(), core.Serialized)
 		if errors.Is(err, core.ErrNotFound) && !s.core.Stored() && !s.core.Ended() {
 			err = nil // it is new

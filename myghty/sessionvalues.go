@@ -84,13 +84,13 @@ func (s *Session) Len() int { return s.core.Len() }
 // yielded as its *core.ValueError. The loop may change the session.
 func (s *Session) Items() iter.Seq2[string, any] { return s.core.All() }
 
-func (s *Session) values() (map[string]any, error) {
+// values returns those that can be read.
+func (s *Session) values() map[string]any {
 	values := make(map[string]any)
 	for name, v := range s.core.All() {
-		if err, ok := v.(error); ok {
-			return nil, err
+		if _, unreadable := v.(error); !unreadable {
+			values[name] = v
 		}
-		values[name] = v
 	}
-	return values, nil
+	return values
 }

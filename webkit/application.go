@@ -19,7 +19,7 @@ type Application struct {
 	manager  *core.Manager
 	http     *compat.Sessions
 	cfg      Config
-	settings settings
+	settings parsed
 	routes   routes
 	open     []core.OpenOption
 	now      func() time.Time

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net/http"
 	"os"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/internal/settings"
 )
 
 // Settings are settings of Application.config by their names there, with values as Python has them: numbers,
@@ -65,8 +65,8 @@ var refused = map[string]string{
 	"SessionModule":            "use Config.SessionHooks",
 }
 
-// settings are Settings in Go types, with the defaults filled in.
-type settings struct {
+// parsed are Settings in Go types, with the defaults filled in.
+type parsed struct {
 	AlwaysSaveSessions       bool
 	ErrorPage                []ErrorPage
 	ExtraPathInfo            bool
@@ -91,48 +91,35 @@ type settings struct {
 }
 
 // parse reads the settings and reports all mistakes at once.
-func (given Settings) parse() (settings, error) {
-	all := DefaultSettings()
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if reason, ok := refused[name]; ok {
-			errs = append(errs, fmt.Errorf("webkit: the setting %s is refused: %s", name, reason))
-			continue
-		}
-		if _, ok := all[name]; !ok {
-			errs = append(errs, fmt.Errorf("webkit: there is no setting %q here; DefaultSettings has the list", name))
-			continue
-		}
-		all[name] = given[name]
-	}
-	r := reader{all: all, errs: errs}
-	s := settings{
-		AlwaysSaveSessions:       r.bool("AlwaysSaveSessions"),
+func (given Settings) parse() (parsed, error) {
+	r := reader{settings.New("webkit", DefaultSettings(), given, refused)}
+	s := parsed{
+		AlwaysSaveSessions:       r.Bool("AlwaysSaveSessions"),
 		ErrorPage:                r.errorPage("ErrorPage"),
-		ExtraPathInfo:            r.bool("ExtraPathInfo"),
-		HttpOnlySessionCookie:    r.bool("HttpOnlySessionCookie"),
-		IgnoreInvalidSession:     r.bool("IgnoreInvalidSession"),
-		MaxFormFields:            int(r.number("MaxFormFields", 1)),
-		MaxFormSize:              int64(r.number("MaxFormSize", 1)),
-		ResponseBufferSize:       int(r.number("ResponseBufferSize", 0)),
-		SameSiteSessionCookie:    r.sameSite("SameSiteSessionCookie"),
-		SecureSessionCookie:      r.bool("SecureSessionCookie"),
-		SessionCookiePath:        r.string("SessionCookiePath"),
-		SessionName:              r.string("SessionName"),
+		ExtraPathInfo:            r.Bool("ExtraPathInfo"),
+		HttpOnlySessionCookie:    r.Bool("HttpOnlySessionCookie"),
+		IgnoreInvalidSession:     r.Bool("IgnoreInvalidSession"),
+		MaxFormFields:            int(r.Number("MaxFormFields", 1)),
+		MaxFormSize:              int64(r.Number("MaxFormSize", 1)),
+		ResponseBufferSize:       int(r.Number("ResponseBufferSize", 0)),
+		SameSiteSessionCookie:    r.SameSite("SameSiteSessionCookie"),
+		SecureSessionCookie:      r.Bool("SecureSessionCookie"),
+		SessionCookiePath:        r.String("SessionCookiePath"),
+		SessionName:              r.String("SessionName"),
 		SessionPrefix:            r.prefix("SessionPrefix"),
 		SessionStore:             r.store("SessionStore"),
-		SessionStoreDir:          r.string("SessionStoreDir"),
-		SessionTimeout:           time.Duration(r.number("SessionTimeout", 1.0/60) * float64(time.Minute)),
-		ShowDebugInfoOnErrors:    r.bool("ShowDebugInfoOnErrors"),
-		UseAutomaticPathSessions: r.bool("UseAutomaticPathSessions"),
-		UseCookieSessions:        r.bool("UseCookieSessions"),
-		UseSessionSweeper:        r.bool("UseSessionSweeper"),
-		UserErrorMessage:         r.string("UserErrorMessage"),
+		SessionStoreDir:          r.String("SessionStoreDir"),
+		SessionTimeout:           time.Duration(r.Number("SessionTimeout", 1.0/60) * float64(time.Minute)),
+		ShowDebugInfoOnErrors:    r.Bool("ShowDebugInfoOnErrors"),
+		UseAutomaticPathSessions: r.Bool("UseAutomaticPathSessions"),
+		UseCookieSessions:        r.Bool("UseCookieSessions"),
+		UseSessionSweeper:        r.Bool("UseSessionSweeper"),
+		UserErrorMessage:         r.String("UserErrorMessage"),
 	}
 	if s.SessionName == "" {
 		s.SessionName = DefaultSettings()["SessionName"].(string)
 	}
-	return s, errors.Join(r.errs...)
+	return s, r.Err()
 }
 
 // ManagerConfig returns base with what the settings say about the manager of the sessions: SessionTimeout,
@@ -178,7 +165,7 @@ func (given Settings) StoreURL() (string, error) {
 }
 
 // checkManager reports settings that the manager was built without.
-func (given Settings) checkManager(s *settings, m *core.Manager) error {
+func (given Settings) checkManager(s *parsed, m *core.Manager) error {
 	var errs []error
 	cfg := m.Config()
 	if _, ok := given["SessionTimeout"]; ok && cfg.IdleTimeout != s.SessionTimeout {
@@ -192,80 +179,18 @@ func (given Settings) checkManager(s *settings, m *core.Manager) error {
 	return errors.Join(errs...)
 }
 
-// reader reads settings of a given kind and keeps what is wrong.
-type reader struct {
-	all  Settings
-	errs []error
-}
-
-func (r *reader) bad(name, want string) {
-	r.errs = append(r.errs, fmt.Errorf("webkit: the setting %s must be %s, not %#v", name, want, r.all[name]))
-}
-
-// bool takes numbers for Python's 0 and 1, which old configurations are full of.
-func (r *reader) bool(name string) bool {
-	switch v := r.all[name].(type) {
-	case bool:
-		return v
-	case int:
-		if v == 0 || v == 1 {
-			return v == 1
-		}
-	}
-	r.bad(name, "true or false")
-	return false
-}
-
-func (r *reader) string(name string) string {
-	switch v := r.all[name].(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	}
-	r.bad(name, "a string")
-	return ""
-}
-
-func (r *reader) number(name string, least float64) float64 {
-	v := math.NaN()
-	switch n := r.all[name].(type) {
-	case int:
-		v = float64(n)
-	case int64:
-		v = float64(n)
-	case float64:
-		v = n
-	}
-	if v >= least && v <= math.MaxInt32 {
-		return v
-	}
-	r.bad(name, fmt.Sprintf("a number, and at least %.3g", least))
-	return least
-}
-
-func (r *reader) sameSite(name string) http.SameSite {
-	switch v := r.string(name); strings.ToLower(v) {
-	case "strict":
-		return http.SameSiteStrictMode
-	case "", "lax":
-		return http.SameSiteLaxMode
-	case "none":
-		return http.SameSiteNoneMode
-	}
-	r.bad(name, `"Strict", "Lax" or "None"`)
-	return 0
-}
+// reader reads what only Webware has.
+type reader struct{ *settings.Reader }
 
 func (r *reader) prefix(name string) string {
-	prefix := r.string(name)
+	prefix := r.String(name)
 	switch prefix {
 	case "":
 		return ""
 	case "hostname":
 		host, err := os.Hostname()
 		if err != nil {
-			r.errs = append(r.errs, fmt.Errorf("webkit: the setting %s: %w", name, err))
+			r.Fail("the setting %s: %w", name, err)
 		}
 		prefix = host
 	}
@@ -273,16 +198,16 @@ func (r *reader) prefix(name string) string {
 }
 
 func (r *reader) store(name string) string {
-	v := r.string(name)
+	v := r.String(name)
 	if !slices.Contains([]string{"Dynamic", "File", "Memcached", "Memory", "Redis", "Shelve"}, v) {
-		r.bad(name, "one of Webware's own stores; open another one with core.OpenStore, or as a core.Store")
+		r.Bad(name, "one of Webware's own stores; open another one with core.OpenStore, or as a core.Store")
 	}
 	return v
 }
 
 // errorPage reads a URL for all failures, or a map from status codes to URLs.
 func (r *reader) errorPage(name string) []ErrorPage {
-	switch v := r.all[name].(type) {
+	switch v := r.Value(name).(type) {
 	case nil:
 		return nil
 	case string:
@@ -294,7 +219,7 @@ func (r *reader) errorPage(name string) []ErrorPage {
 		}
 		return pages
 	}
-	r.bad(name, "a URL, or a map[int]string from status codes to URLs; for error types use Config.ErrorPages")
+	r.Bad(name, "a URL, or a map[int]string from status codes to URLs; for error types use Config.ErrorPages")
 	return nil
 }
 

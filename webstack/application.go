@@ -18,7 +18,7 @@ type Application struct {
 	manager  *core.Manager
 	http     *compat.Sessions
 	cfg      Config
-	settings settings
+	settings parsed
 	kind     string // the content type of pages that do not set one
 	log      *slog.Logger
 }

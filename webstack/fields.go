@@ -65,8 +65,7 @@ func (t *Transaction) GetFieldsFromPath(encoding ...*Charset) (Fields, error) {
 // The error is a *StatusError: Code 413 for a body that is larger, or has more fields, than the settings max_body_size and
 // max_fields allow, 400 for one that is broken, and 415 for a charset that is not known here.
 func (t *Transaction) GetFieldsFromBody(encoding ...*Charset) (Fields, error) {
-	fields := make(Fields)
-	return fields, t.addBody(fields, encoding)
+	return t.addBody(make(Fields), encoding)
 }
 
 // GetFields returns the fields of query and body together: get_fields(encoding). Where both have a field, the values of
@@ -76,25 +75,25 @@ func (t *Transaction) GetFields(encoding ...*Charset) (Fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fields, t.addBody(fields, encoding)
+	return t.addBody(fields, encoding)
 }
 
-func (t *Transaction) addBody(fields Fields, encoding []*Charset) error {
+// addBody adds the fields of the body to fields.
+func (t *Transaction) addBody(fields Fields, encoding []*Charset) (Fields, error) {
 	if t.body == nil {
 		t.body, t.bodyErr = t.readBody()
 	}
-	if t.bodyErr != nil || len(t.body.fields) == 0 {
-		return t.bodyErr
+	if t.bodyErr != nil {
+		return nil, t.bodyErr
 	}
 	charset := t.charset(encoding)
-	if name := t.GetContentType().Charset; name != "" {
+	if name := t.GetContentType().Charset; name != "" && len(t.body.fields) > 0 {
 		var err error
 		if charset, err = CharsetNamed(name); err != nil {
-			return &StatusError{Code: http.StatusUnsupportedMediaType, Message: "The character set of the form is not known here."}
+			return nil, &StatusError{Code: http.StatusUnsupportedMediaType, Message: "The character set of the form is not known here."}
 		}
 	}
-	decodeFields(fields, t.body.fields, charset)
-	return nil
+	return decodeFields(fields, t.body.fields, charset), nil
 }
 
 // rawField is a field before it is known what its bytes mean.

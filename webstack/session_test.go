@@ -330,6 +330,10 @@ func TestCommitEarly(t *testing.T) {
 		if err := errors.Join(setting("a", "first")(tr), write(tr, "one"), tr.Commit()); err != nil {
 			return err
 		}
+		again, err := tr.GetSession(true)
+		if err != nil || !again.Core().Locked() {
+			t.Errorf("the session is not locked after Commit and GetSession: %v", err)
+		}
 		for name, err := range map[string]error{
 			"SetHeaderValue": tr.SetHeaderValue("X-A", "late"), "SetResponseCode": tr.SetResponseCode(404),
 			"SetContentType": tr.SetContentType(ContentType{MediaType: "text/plain"}), "SetCookieValue": tr.SetCookieValue("c", "v", "", zeroTime),
@@ -339,9 +343,9 @@ func TestCommitEarly(t *testing.T) {
 				t.Errorf("%s after Commit: %v", name, err)
 			}
 		}
-		s, err := tr.GetSession(true)
-		if err != nil || !s.Core().Locked() {
-			t.Errorf("the session is not locked after Commit and GetSession: %v", err)
+		s, err := tr.GetSession(true) // after Rollback
+		if err != nil {
+			return err
 		}
 		return errors.Join(write(tr, " two"), s.Set("a", "second"), tr.Commit())
 	}, "empty": func(tr *Transaction) error {

@@ -3,14 +3,12 @@ package webstack
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/internal/settings"
 )
 
 // Settings are what was given to WebStack's deploy function, its session store and its transactions, by their names
@@ -50,8 +48,8 @@ var refused = map[string]string{
 	"urlencoding":   "default_charset holds for paths too; give another one to the methods that take one",
 }
 
-// settings are Settings in Go types, with the defaults filled in.
-type settings struct {
+// parsed are Settings in Go types, with the defaults filled in.
+type parsed struct {
 	charset      *Charset
 	handleErrors bool
 	lockTimeout  time.Duration
@@ -67,33 +65,23 @@ type settings struct {
 }
 
 // parse reads the settings and reports all mistakes at once.
-func (given Settings) parse() (settings, error) {
-	all := DefaultSettings()
-	r := reader{all: all}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if reason, ok := refused[name]; ok {
-			r.fail("the setting %s is refused: %s", name, reason)
-		} else if _, ok := all[name]; !ok {
-			r.fail("there is no setting %q here; DefaultSettings has the list", name)
-		} else {
-			all[name] = given[name]
-		}
+func (given Settings) parse() (parsed, error) {
+	r := settings.New("webstack", DefaultSettings(), given, refused)
+	s := parsed{
+		charset:      charset(r, "default_charset"),
+		handleErrors: r.Bool("handle_errors"),
+		lockTimeout:  time.Duration(r.Number("lock_timeout", 0.001) * float64(time.Second)),
+		maxBody:      int64(r.Number("max_body_size", 1)),
+		maxFields:    int(r.Number("max_fields", 1)),
+		buffer:       int(r.Number("response_buffer_size", 0)),
+		cookieName:   r.String("session_cookie_name"),
+		cookiePath:   r.String("session_cookie_path"),
+		sameSite:     r.SameSite("session_cookie_samesite"),
+		secure:       r.Bool("session_cookie_secure"),
+		directory:    r.String("session_directory"),
+		timeout:      time.Duration(r.Number("session_timeout", 1.0/60) * float64(time.Minute)),
 	}
-	s := settings{
-		charset:      r.charset("default_charset"),
-		handleErrors: r.bool("handle_errors"),
-		lockTimeout:  time.Duration(r.number("lock_timeout", 0.001) * float64(time.Second)),
-		maxBody:      int64(r.number("max_body_size", 1)),
-		maxFields:    int(r.number("max_fields", 1)),
-		buffer:       int(r.number("response_buffer_size", 0)),
-		cookieName:   r.string("session_cookie_name"),
-		cookiePath:   r.string("session_cookie_path"),
-		sameSite:     r.sameSite("session_cookie_samesite"),
-		secure:       r.bool("session_cookie_secure"),
-		directory:    r.string("session_directory"),
-		timeout:      time.Duration(r.number("session_timeout", 1.0/60) * float64(time.Minute)),
-	}
-	return s, errors.Join(r.errs...)
+	return s, r.Err()
 }
 
 // ManagerConfig returns base with what an application of WebStack expects of its sessions' manager: core.Serialized, if
@@ -133,7 +121,7 @@ func (given Settings) StoreURL() (string, error) {
 }
 
 // checkManager reports settings that the manager was built without.
-func (given Settings) checkManager(s *settings, m *core.Manager) error {
+func (given Settings) checkManager(s *parsed, m *core.Manager) error {
 	var errs []error
 	for _, d := range []struct {
 		name, field string
@@ -150,75 +138,11 @@ func (given Settings) checkManager(s *settings, m *core.Manager) error {
 	return errors.Join(errs...)
 }
 
-// reader reads settings of a given kind and keeps what is wrong.
-type reader struct {
-	all  Settings
-	errs []error
-}
-
-func (r *reader) fail(format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf("webstack: "+format, args...))
-}
-
-func (r *reader) bad(name, want string) {
-	r.fail("the setting %s must be %s, not %#v", name, want, r.all[name])
-}
-
-func (r *reader) bool(name string) bool {
-	switch r.all[name] {
-	case true, 1:
-		return true
-	case false, 0:
-		return false
-	}
-	r.bad(name, "true or false")
-	return false
-}
-
-func (r *reader) string(name string) string {
-	v := r.all[name]
-	text, ok := v.(string)
-	if !ok && v != nil {
-		r.bad(name, "a string")
-	}
-	return text
-}
-
-func (r *reader) number(name string, least float64) float64 {
-	v := math.NaN()
-	switch n := r.all[name].(type) {
-	case int:
-		v = float64(n)
-	case int64:
-		v = float64(n)
-	case float64:
-		v = n
-	}
-	if v >= least && v <= math.MaxInt32 {
-		return v
-	}
-	r.bad(name, fmt.Sprintf("a number, and at least %.3g", least))
-	return least
-}
-
-func (r *reader) charset(name string) *Charset {
-	c, err := CharsetNamed(r.string(name))
+func charset(r *settings.Reader, name string) *Charset {
+	c, err := CharsetNamed(r.String(name))
 	if err != nil {
-		r.fail("the setting %s: %w", name, err)
+		r.Fail("the setting %s: %w", name, err)
 		return ISO8859_1
 	}
 	return c
-}
-
-func (r *reader) sameSite(name string) http.SameSite {
-	switch strings.ToLower(r.string(name)) {
-	case "lax":
-		return http.SameSiteLaxMode
-	case "strict":
-		return http.SameSiteStrictMode
-	case "none":
-		return http.SameSiteNoneMode
-	}
-	r.bad(name, `"Lax", "Strict" or "None"`)
-	return 0
 }

@@ -1,7 +1,7 @@
-// Sidebyside serves old applications that now run in Go, and new ones, side by side on one Echo server: a help desk
-// that was written for Webware's WebKit; a lab in which the lost update that Webware was known for can be seen to
-// happen, and not to happen under each of Holdover's policies; a plain WSGI blog, twice; pages in plain Echo on the
-// help desk's sessions; and two virtual hosts.
+// Sidebyside serves old applications that now run in Go, and new ones, side by side on one Echo server: a help desk that
+// was written for Webware's WebKit, a session editor for WebStack, a gallery for Myghty, and a trip booking for Albatross;
+// a lab in which the lost update that Webware was known for can be seen to happen, and not to happen under each of
+// Holdover's policies; a plain WSGI blog, twice; pages in plain Echo on the help desk's sessions; and two virtual hosts.
 //
 // Start it, and open the address that it prints in a browser:
 //

@@ -15,9 +15,12 @@ import (
 	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/examples/sidebyside/blog"
 	"github.com/holdover-web/holdover/examples/sidebyside/desk"
+	"github.com/holdover-web/holdover/examples/sidebyside/gallery"
 	"github.com/holdover-web/holdover/examples/sidebyside/hosts"
 	"github.com/holdover-web/holdover/examples/sidebyside/lab"
 	"github.com/holdover-web/holdover/examples/sidebyside/native"
+	"github.com/holdover-web/holdover/examples/sidebyside/notes"
+	"github.com/holdover-web/holdover/examples/sidebyside/trip"
 )
 
 //go:embed apps.ini
@@ -38,7 +41,8 @@ func newLoader(opts options, log *slog.Logger) *deploy.Loader {
 	l.Overrides = opts.overrides
 	l.Logger = log
 	l.App("index", newIndex)
-	for _, register := range []func(*deploy.Loader){desk.Register, lab.Register, blog.Register, native.Register, hosts.Register} {
+	for _, register := range []func(*deploy.Loader){desk.Register, notes.Register, gallery.Register, trip.Register, lab.Register,
+		blog.Register, native.Register, hosts.Register} {
 		register(l)
 	}
 	return l

@@ -6,10 +6,9 @@ package gallery
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 	"time"
 
+	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/myghty"
 )
@@ -22,23 +21,13 @@ const (
 	workTime = 120 * time.Millisecond
 )
 
-// New returns the application for the paths below prefix, such as "/gallery", with its sessions in store. The caller closes
-// its Manager.
-func New(prefix string, store core.Store, log *slog.Logger) (*myghty.Application, error) {
-	options := myghty.Options{"session_key": "gallery_session_id", "session_timeout": 3600, "cookie_path": prefix + "/"}
-	settings, err := options.Settings(core.Config{Logger: log})
-	if err != nil {
-		return nil, fmt.Errorf("gallery: %w", err)
-	}
-	m, err := core.New("gallery", store, settings.Manager)
-	if err != nil {
-		return nil, fmt.Errorf("gallery: %w", err)
-	}
-	app, err := myghty.NewApplication(m, myghty.Config{Prefix: prefix, Options: options})
-	if err != nil {
-		return nil, fmt.Errorf("gallery: %w", err)
-	}
-	return app, errors.Join(
+// Register makes the application known as gallery.
+func Register(l *deploy.Loader) {
+	l.App("gallery", myghty.Deploy(myghty.Config{}, core.Config{}, addComponents))
+}
+
+func addComponents(app *myghty.Application, _ *deploy.Section) error {
+	return errors.Join(
 		app.AddFunc("/", page),
 		app.AddFunc("/picture", picture),
 		app.AddFunc("/frame", frame),

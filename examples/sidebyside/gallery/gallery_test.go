@@ -1,9 +1,7 @@
 package gallery_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,28 +11,29 @@ import (
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/core/memstore"
 	"github.com/holdover-web/holdover/examples/sidebyside/gallery"
+	"github.com/holdover-web/holdover/examples/sidebyside/internal/configured"
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/visitor"
 )
 
 // open starts the gallery on a store of its own.
 func open(t *testing.T) (*visitor.Visitor, *core.Manager) {
 	t.Helper()
-	app, err := gallery.New("/gallery", memstore.New(memstore.Config{}), slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	site := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	site := configured.Site(t, memstore.New(memstore.Config{}), `
+[composite:main]
+use = urlmap
+/gallery = gallery
+[app:gallery]
+use = gallery
+session_key = gallery_session_id
+cookie_path = /gallery/
+`, gallery.Register)
+	around := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		app.Handler().ServeHTTP(w, r)
+		site.ServeHTTP(w, r)
 	})
-	server := httptest.NewServer(site)
-	t.Cleanup(func() {
-		server.Close()
-		if err := app.Manager().Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return visitor.New(t, server.URL), app.Manager()
+	server := httptest.NewServer(around)
+	t.Cleanup(server.Close)
+	return visitor.New(t, server.URL), site.Sessions("gallery").Manager()
 }
 
 // load asks for the page and then for all that is on it at once, as a browser does.

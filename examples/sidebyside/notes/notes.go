@@ -3,30 +3,18 @@
 package notes
 
 import (
-	"fmt"
-	"log/slog"
-
+	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/webstack"
 )
 
-// New returns the application for the paths below prefix, such as "/notes", with its sessions in store. The caller
-// closes its Manager.
-func New(prefix string, store core.Store, log *slog.Logger) (*webstack.Application, error) {
+// Register makes the application known as notes.
+func Register(l *deploy.Loader) {
 	settings := webstack.Settings{"default_charset": "utf-8", "max_body_size": 64 << 10, "max_fields": 20}
-	cfg, err := settings.ManagerConfig(core.Config{Logger: log}) // Serialized, as WebStack's own sessions were
-	if err != nil {
-		return nil, fmt.Errorf("notes: %w", err)
-	}
-	m, err := core.New("notes", store, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("notes: %w", err)
-	}
-	app, err := webstack.NewApplication(m, webstack.Config{Prefix: prefix, Settings: settings, Resource: site(prefix)})
-	if err != nil {
-		return nil, fmt.Errorf("notes: %w", err)
-	}
-	return app, nil
+	// Serialized, as WebStack's own sessions were: the pages read, change and show in one go.
+	l.App("notes", webstack.Deploy(webstack.Config{Settings: settings}, core.Config{}, func(s *deploy.Section) (webstack.Resource, error) {
+		return site(s.Prefix()), nil
+	}))
 }
 
 // site is the map of the application: /notes/ for those who have signed in, and /notes/login.

@@ -2,10 +2,8 @@ package notes_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/core/memstore"
+	"github.com/holdover-web/holdover/examples/sidebyside/internal/configured"
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/visitor"
 	"github.com/holdover-web/holdover/examples/sidebyside/notes"
 )
@@ -32,18 +31,16 @@ type member struct {
 
 func open(t *testing.T) *member {
 	t.Helper()
-	app, err := notes.New("/notes", memstore.New(memstore.Config{}), slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(app.Handler())
-	t.Cleanup(func() {
-		server.Close()
-		if err := app.Manager().Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &member{visitor.New(t, server.URL), t, server.URL, app.Manager()}
+	site := configured.Site(t, memstore.New(memstore.Config{}), `
+[composite:main]
+use = urlmap
+/notes = notes
+[app:notes]
+use = notes
+`, notes.Register)
+	server := httptest.NewServer(site)
+	t.Cleanup(server.Close)
+	return &member{visitor.New(t, server.URL), t, server.URL, site.Sessions("notes").Manager()}
 }
 
 func (m *member) signIn(user, password string) visitor.Reply {

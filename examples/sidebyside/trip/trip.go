@@ -7,44 +7,31 @@ package trip
 import (
 	"embed"
 	"errors"
-	"fmt"
 	"html/template"
-	"log/slog"
 
 	"github.com/holdover-web/holdover/albatross"
+	"github.com/holdover-web/holdover/compat/deploy"
 	"github.com/holdover-web/holdover/core"
 )
 
 //go:embed pages
 var files embed.FS
 
-// secret signs the lists of fields in the forms. This is a demonstration: a real one is random, the same in all processes of
-// the site, and in no repository.
-const secret = "a demonstration, which everybody can read"
+var templates = template.Must(template.ParseFS(files, "pages/*.html"))
 
-// New returns the application for the paths below prefix, such as "/trip", with its sessions in store. The caller
-// closes its Manager.
-func New(prefix string, store core.Store, log *slog.Logger) (*albatross.Application, error) {
-	templates, err := template.ParseFS(files, "pages/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("trip: %w", err)
-	}
-	m, err := core.New("trip", store, core.Config{Logger: log})
-	if err != nil {
-		return nil, fmt.Errorf("trip: %w", err)
-	}
-	app, err := albatross.NewApplication(m, albatross.Config{
-		Prefix:    prefix,
+// Register makes the application known as trip. The file gives it its secret.
+func Register(l *deploy.Loader) {
+	cfg := albatross.Config{
 		StartPage: "where",
-		Secrets:   albatross.Secrets{Current: []byte(secret)},
 		Session:   albatross.BranchingSessionMixin{History: albatross.History{Branches: 40}},
 		Templates: templates,
 		LoadPage:  loadPage,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("trip: %w", err)
 	}
-	return app, errors.Join(
+	l.App("trip", albatross.Deploy(cfg, core.Config{}, addPages))
+}
+
+func addPages(app *albatross.Application, _ *deploy.Section) error {
+	return errors.Join(
 		app.RegisterPage("where", where{}),
 		app.RegisterPage("travel", travel{}),
 		app.RegisterPage("stay", stay{}),

@@ -1,9 +1,7 @@
 package trip_test
 
 import (
-	"context"
 	"html"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/holdover-web/holdover/core"
 	"github.com/holdover-web/holdover/core/memstore"
+	"github.com/holdover-web/holdover/examples/sidebyside/internal/configured"
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/visitor"
 	"github.com/holdover-web/holdover/examples/sidebyside/trip"
 )
@@ -28,18 +27,17 @@ type traveller struct {
 // open starts the booking on a store of its own.
 func open(t *testing.T) (*traveller, *core.Manager) {
 	t.Helper()
-	app, err := trip.New("/trip", memstore.New(memstore.Config{}), slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(app.Handler())
-	t.Cleanup(func() {
-		server.Close()
-		if err := app.Manager().Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &traveller{visitor.New(t, server.URL), t, server.URL}, app.Manager()
+	site := configured.Site(t, memstore.New(memstore.Config{}), `
+[composite:main]
+use = urlmap
+/trip = trip
+[app:trip]
+use = trip
+secret = a demonstration, which everybody can read
+`, trip.Register)
+	server := httptest.NewServer(site)
+	t.Cleanup(server.Close)
+	return &traveller{visitor.New(t, server.URL), t, server.URL}, site.Sessions("trip").Manager()
 }
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
