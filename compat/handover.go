@@ -269,7 +269,7 @@ func (h *Handover) Sites(ctx context.Context) ([]string, error) {
 		bases = append(bases, st.base)
 	}
 	slices.Sort(bases)
-	return bases, nil
+	return slices.Compact(bases), nil
 }
 
 // sitesFor returns the sites with the port of the request where theirs is not said.

@@ -26,7 +26,8 @@ func (b *builder) clashes() {
 func (b *builder) clash(h, other *holder) bool {
 	x, _ := h.sessions.Cookie()
 	y, _ := other.sessions.Cookie()
-	if h.sessions == other.sessions || !setsCookie(h.sessions) || !setsCookie(other.sessions) || x.Name != y.Name || !overlap(unescaped(x.Path), unescaped(y.Path)) {
+	both := setsCookie(h.sessions) && setsCookie(other.sessions)
+	if h.sessions == other.sessions || !both || x.Name != y.Name || !overlap(unescaped(x.Path), unescaped(y.Path)) {
 		return false
 	}
 	for _, m := range h.node.mounts {

@@ -79,15 +79,13 @@ func (h *host) others(r *http.Request) (list []link, err error) {
 		return nil, err
 	}
 	for _, site := range sites {
-		u, err := url.Parse(site)
-		if err != nil || u.Host == r.Host {
-			continue
-		}
 		to, err := h.handover.Link(r.Context(), site+"/")
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, link{to, u.Hostname()})
+		if u, err := url.Parse(site); err == nil && to != site+"/" { // which is this one
+			list = append(list, link{to, u.Hostname()})
+		}
 	}
 	return list, nil
 }
