@@ -1,6 +1,9 @@
 package compat
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // Cookie returns the cookie in which session ids travel, without a value, and when it is Secure: the
 // Secure field is set for SecureOn alone.
@@ -11,4 +14,13 @@ func (s *Sessions) Cookie() (http.Cookie, SecureMode) {
 	}
 	ck.Raw, ck.RawExpires = "", ""
 	return *ck, s.cookie.secure
+}
+
+// Carriers returns the ways in which session ids travel, in order of precedence, and the name under which they do so if it is
+// not by the cookie.
+func (s *Sessions) Carriers() (order []Carrier, name string) {
+	if s.carriers == nil {
+		return []Carrier{ByCookie}, s.cookie.name
+	}
+	return slices.Clone(s.carriers.order), s.carriers.name
 }

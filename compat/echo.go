@@ -17,6 +17,9 @@ import (
 // Echo's error handler writes its page, through which it may use sessions itself. The error is passed on to
 // outer middleware.
 //
+// The same holds for an Echo that itself runs inside of an application, an http.Handler or another Echo, around which the
+// request's sessions begin.
+//
 // Logger and Recover of Echo belong outside of it. Inside they answer errors and panics themselves, so that the handler
 // seems to have succeeded and what it had changed is saved.
 func Echo(s *Sessions) echo.MiddlewareFunc {
@@ -25,7 +28,7 @@ func Echo(s *Sessions) echo.MiddlewareFunc {
 			if q := running(c.Request()); q != nil {
 				defer q.focus(q.attach(s))
 				q.receive(s, c.Request())
-				return next(c)
+				return q.echoFailed(c, next(c))
 			}
 			return serveEcho(s, c, next)
 		}
@@ -59,6 +62,32 @@ func serveEcho(s *Sessions, c echo.Context, next echo.HandlerFunc) error {
 	}
 	q.finish()
 	return err
+}
+
+// echoAnswered is set in the context of an Echo inside of another handler when its error page is written.
+const echoAnswered = "holdover: the error is answered"
+
+// echoFailed does for an Echo inside of another handler what serveEcho does for one that the request belongs to: the error
+// ends there, so that nobody outside would know that the handler has failed.
+func (q *request) echoFailed(c echo.Context, err error) error {
+	switch {
+	case err == nil || q.echo != nil && q.echo.Echo() == c.Echo():
+		return err
+	case q.resp.Failed() != nil || q.resp.clientGone(err) || c.Get(echoAnswered) != nil:
+		return err
+	}
+	q.undo()
+	res := c.Response()
+	if !q.resp.Sent() {
+		res.Committed, res.Status, res.Size = false, http.StatusOK, 0
+	}
+	defer noteEcho(res, q)
+	again, shown := q.resp.again(err)
+	if again {
+		return err
+	}
+	c.Set(echoAnswered, answerEchoError(c, q, shown))
+	return shown
 }
 
 // answerEchoError lets Echo's error handler write its page, and reports whether the response has begun.

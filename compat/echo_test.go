@@ -87,6 +87,112 @@ func TestEchoHandlerError(t *testing.T) {
 	}
 }
 
+// An Echo inside of something else rolls back, too.
+func TestEchoHandlerErrorInside(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		outside func(st *site, e *echo.Echo) http.Handler
+	}{
+		{"of a handler", func(st *site, e *echo.Echo) http.Handler { return st.sessions.Middleware(e) }},
+		{"of an application", func(st *site, e *echo.Echo) http.Handler {
+			return compat.Handler(compat.ApplicationFunc(func(env *compat.Environ, _ compat.StartResponse) (compat.Body, error) {
+				e.ServeHTTP(env.ResponseWriter(), env.Request())
+				return nil, nil
+			}), compat.HandlerConfig{})
+		}},
+		{"of another Echo", func(st *site, e *echo.Echo) http.Handler {
+			outer, _ := newEcho()
+			outer.Any("/*", echo.WrapHandler(e), compat.Echo(st.sessions))
+			return outer
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			st := newSite(t, core.Config{}, compat.SessionsConfig{})
+			other := newSite(t, core.Config{}, compat.SessionsConfig{Name: "other"})
+			e, _ := newEcho()
+			pages := 0
+			e.HTTPErrorHandler = func(err error, c echo.Context) {
+				if c.Response().Committed {
+					return
+				}
+				pages++
+				if _, err := compat.ExistingSession(c); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("the error page can not have a session: %v", err)
+				}
+				code := http.StatusTeapot
+				if he, ok := errors.AsType[*echo.HTTPError](err); ok {
+					code = he.Code
+				}
+				_ = c.String(code, "error page")
+			}
+			e.Use(compat.Echo(st.sessions))
+			fail := func(c echo.Context) error {
+				set(t, c.Request(), 2)
+				c.Response().Header().Set("X-App", "half")
+				_ = c.String(http.StatusOK, "half a page")
+				return errors.New("boom")
+			}
+			e.GET("/", fail)
+			e.GET("/two", func(c echo.Context) error {
+				if _, err := st.sessions.Session(c.Request().Context()); err != nil {
+					return err
+				}
+				return fail(c)
+			}, compat.Echo(other.sessions), compat.Echo(st.sessions))
+			e.GET("/late", func(c echo.Context) error {
+				set(t, c.Request(), 3)
+				c.Response().Flush()
+				set(t, c.Request(), 4)
+				return errors.New("boom")
+			})
+			e.GET("/store", func(c echo.Context) error {
+				_, err := compat.FromContext(c.Request().Context())
+				return err
+			})
+			addr, id := start(t, tt.outside(st, e)), st.seed()
+			for _, path := range []string{"/", "/two"} {
+				resp, body := do(t, addr, "GET", path, id)
+				if resp.StatusCode != http.StatusTeapot || body != "error page" || resp.Header.Get("X-App") != "" {
+					t.Errorf("%s: %d %q %v", path, resp.StatusCode, body, resp.Header)
+				}
+				if n := st.n(id); n != 1 || pages != 1 {
+					t.Errorf("%s: n = %d, %d pages; a failed handler must not save, and is answered once", path, n, pages)
+				}
+				pages = 0
+			}
+			if _, body := do(t, addr, "GET", "/late", id); body != "" {
+				t.Errorf("an error page after the response had begun: %q", body)
+			}
+			if n := st.n(id); n != 3 {
+				t.Errorf("late: n = %d, want 3: what was committed at the flush", n)
+			}
+			st.store.breakOn("Load", io.ErrUnexpectedEOF)
+			if resp, _ := do(t, addr, "GET", "/store", id); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+				t.Errorf("the store is away: %d %v", resp.StatusCode, resp.Header)
+			}
+		})
+	}
+}
+
+// A conflict in an Echo inside of another handler is tried again.
+func TestEchoRetriedInside(t *testing.T) {
+	st := newSite(t, core.Config{}, compat.SessionsConfig{})
+	e, _ := newEcho()
+	tries := 0
+	e.GET("/", func(c echo.Context) error {
+		if tries++; tries < 3 {
+			return core.ErrConflict
+		}
+		set(t, c.Request(), 2)
+		return c.String(http.StatusOK, "done")
+	}, compat.Echo(st.sessions))
+	id := st.seed()
+	resp, body := do(t, start(t, compat.Retry(compat.RetryConfig{})(st.sessions.Middleware(e))), "GET", "/", id)
+	if resp.StatusCode != http.StatusOK || body != "done" || tries != 3 || st.n(id) != 2 {
+		t.Errorf("%d %q after %d tries, n = %d", resp.StatusCode, body, tries, st.n(id))
+	}
+}
+
 func TestEchoErrorHandlerThatSaysNothing(t *testing.T) {
 	st := newSite(t, core.Config{}, compat.SessionsConfig{})
 	e, _ := newEcho()

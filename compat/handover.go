@@ -29,7 +29,8 @@ const (
 type HandoverConfig struct {
 	// Sites are the base URLs of all sites that take part, such as "https://shop.example.org" or, if an application has
 	// only a part of a host, "https://example.org/admin". Sessions travel between these and nowhere else. Two at least. The path must
-	// be inside of the session cookie's Path there, or the cookie is not sent.
+	// be inside of the session cookie's Path there, or the cookie is not sent. "http://shop.example.org:*" is at the port
+	// by which the request came, for sites that do not know theirs beforehand and are all on one server.
 	Sites []string
 
 	// CurrentKey signs tickets, OldKeys are those that signed before it. Each is at least 32 random bytes, the same for
@@ -118,7 +119,7 @@ func (o HandoverOutcome) Refused() bool { return o >= HandoverForged }
 // may be called from several goroutines.
 type Handover struct {
 	sessions *Sessions
-	sites    []site
+	sites    sites
 	keys     ticketKeys
 	cfg      HandoverConfig
 	records  *core.Manager // of what tickets name
@@ -130,7 +131,11 @@ type site struct {
 	base         string // as links have it, without a slash at its end
 	scheme, host string
 	path         string // "" or "/path"
+	anyPort      bool   // at the port of the request; see sitesFor
 }
+
+// sites are those that a request can name, the longest path first.
+type sites []site
 
 // handoverSession is the name of the value that a ticket's record has.
 const handoverSession = "session"
@@ -229,7 +234,8 @@ func (h *Handover) Link(ctx context.Context, to string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: it is malformed", ErrNotASite)
 	}
-	there, here := h.siteOf(u), h.siteOf(q.visibleURL(h.sessions))
+	list := h.sitesFor(q)
+	there, here := list.of(u), list.of(q.visibleURL(h.sessions))
 	switch {
 	case there == nil:
 		return "", fmt.Errorf("%w: %s://%s%s", ErrNotASite, u.Scheme, u.Host, u.EscapedPath())
@@ -251,14 +257,45 @@ func (h *Handover) param(query, value string) string {
 	return query + h.cfg.Param + "=" + value
 }
 
-// siteOf returns the site that a URL is below, or nil.
-func (h *Handover) siteOf(u *url.URL) *site {
+// Sites returns the base URLs of all sites, as links on the page that is being served have them: without a slash at the end, with
+// the port where it is the request's own. Link takes them as they are. The error is ErrNoSessions.
+func (h *Handover) Sites(ctx context.Context) ([]string, error) {
+	q, _, err := h.sessions.of(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var bases []string
+	for _, st := range h.sitesFor(q) {
+		bases = append(bases, st.base)
+	}
+	slices.Sort(bases)
+	return slices.Compact(bases), nil
+}
+
+// sitesFor returns the sites with the port of the request where theirs is not said.
+func (h *Handover) sitesFor(q *request) sites {
+	if !slices.ContainsFunc(h.sites, func(st site) bool { return st.anyPort }) {
+		return h.sites
+	}
+	list := slices.Clone(h.sites)
+	port := (&url.URL{Host: q.r.Host}).Port()
+	for i := range list {
+		if st := &list[i]; st.anyPort && port != "" && port != defaultPort(st.scheme) {
+			st.host += ":" + port
+			st.base = st.baseURL()
+		}
+	}
+	return list
+}
+
+// of returns the site that a URL is below, or nil.
+func (list sites) of(u *url.URL) *site {
 	if u.User != nil || u.Opaque != "" || strings.Contains(strings.ToLower(u.EscapedPath()), "%2e") {
 		return nil
 	}
 	path := u.JoinPath("/").Path // without dots, as browsers ask for it
-	for i := range h.sites {
-		st := &h.sites[i]
+	for i := range list {
+		st := &list[i]
 		below := path == st.path || strings.HasPrefix(path, st.path+"/")
 		if below && strings.EqualFold(u.Scheme, st.scheme) && sameHost(u.Host, st.host, st.scheme) {
 			return st
@@ -267,7 +304,21 @@ func (h *Handover) siteOf(u *url.URL) *site {
 	return nil
 }
 
+// at returns the site with that base URL, or nil.
+func (list sites) at(base string) *site {
+	for i := range list {
+		if list[i].base == base {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
 func parseSite(base string) (site, error) {
+	before, after, anyPort := strings.Cut(base, ":*")
+	if anyPort && (after == "" || after[0] == '/') {
+		base = before + after
+	}
 	u, err := url.Parse(base)
 	switch {
 	case err != nil:
@@ -278,8 +329,14 @@ func parseSite(base string) (site, error) {
 		return site{}, errors.New("must have nothing but a scheme, a host and a path")
 	case u.RawPath != "" || strings.Contains(u.Path, "//"):
 		return site{}, errors.New("has a path with escaped or doubled slashes")
+	case anyPort && u.Port() != "":
+		return site{}, errors.New("has two ports")
 	}
-	st := site{scheme: u.Scheme, host: strings.ToLower(strings.TrimSuffix(u.Host, ":"+defaultPort(u.Scheme))), path: strings.TrimRight(u.Path, "/")}
-	st.base = st.scheme + "://" + st.host + (&url.URL{Path: st.path}).EscapedPath()
+	st := site{anyPort: anyPort, scheme: u.Scheme, host: strings.ToLower(strings.TrimSuffix(u.Host, ":"+defaultPort(u.Scheme))), path: strings.TrimRight(u.Path, "/")}
+	st.base = st.baseURL()
 	return st, nil
+}
+
+func (st *site) baseURL() string {
+	return st.scheme + "://" + st.host + (&url.URL{Path: st.path}).EscapedPath()
 }

@@ -54,7 +54,9 @@ func newHandoverSite(t testing.TB, id string, store core.Store, cfg compat.Hando
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Sites = []string{shopURL, adminURL}
+	if cfg.Sites == nil {
+		cfg.Sites = []string{shopURL, adminURL}
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(hs.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Listen = func(_ context.Context, e compat.HandoverEvent) {
 		hs.mu.Lock()
@@ -93,6 +95,10 @@ func pages(h *compat.Handover) http.Handler {
 					return err
 				}
 				return s.Invalidate(ctx)
+			case strings.HasSuffix(r.URL.Path, "/sites"):
+				sites, err := h.Sites(ctx)
+				fmt.Fprint(w, strings.Join(sites, " "))
+				return err
 			case strings.HasSuffix(r.URL.Path, "/link"):
 				link, err := h.Link(ctx, r.URL.Query().Get("to"))
 				if err == nil {

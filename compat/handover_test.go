@@ -373,10 +373,40 @@ func TestHandoverLink(t *testing.T) {
 	}
 }
 
+// Sites at any port are at that of the request.
+func TestHandoverAtAnyPort(t *testing.T) {
+	p := newPair(t, compat.HandoverConfig{Sites: []string{"http://shop.test:*", "http://admin.test:*/back"}})
+	for _, port := range []string{":8081", ""} {
+		b := p.hosts.surfer(t)
+		shop, admin := "http://shop.test"+port, "http://admin.test"+port+"/back"
+		b.visit(shop + "/login?user=ann")
+		_, link := b.visit(shop + "/link?to=" + url.QueryEscape(admin+"/x"))
+		way, _, body := b.follow(link)
+		if body != "ann at /back/x" || len(way) != 4 {
+			t.Errorf("%s: %q at the end of %q", port, body, way)
+		}
+		for _, u := range way {
+			if !strings.HasPrefix(u, admin+"/") && !strings.HasPrefix(u, shop+"/") {
+				t.Errorf("%s: on the way to %s", port, u)
+			}
+		}
+		if resp, body := b.visit(shop + "/link?to=" + url.QueryEscape("http://admin.test:82/back/x")); resp.StatusCode != 500 {
+			t.Errorf("%s: to another port: %q", port, body)
+		}
+		_, body = b.visit(shop + "/sites")
+		if body != admin+" "+shop {
+			t.Errorf("%s: the sites are %q", port, body)
+		}
+	}
+	if _, err := p.shop.handover.Sites(t.Context()); !errors.Is(err, compat.ErrNoSessions) {
+		t.Errorf("outside of a request: %v", err)
+	}
+}
+
 func TestHandoverSettings(t *testing.T) {
 	st := newSite(t, core.Config{}, compat.SessionsConfig{SameSite: http.SameSiteStrictMode})
-	_, err := compat.NewHandover(st.sessions, compat.HandoverConfig{Sites: []string{"shop.test", "http://a/?q", "http://a/%2F"}, CurrentKey: []byte("short"), Lifetime: time.Hour, Param: "a b"})
-	for _, want := range []string{"Lifetime 1h0m0s", `Param "a b"`, `"shop.test" must begin with http`, `"http://a/?q" must have nothing but`, `"http://a/%2F" has a path with`, "key 1 of 1 has 5 bytes", "SameSite Strict"} {
+	_, err := compat.NewHandover(st.sessions, compat.HandoverConfig{Sites: []string{"shop.test", "http://a/?q", "http://a/%2F", "http://a:8:*"}, CurrentKey: []byte("short"), Lifetime: time.Hour, Param: "a b"})
+	for _, want := range []string{"Lifetime 1h0m0s", `Param "a b"`, `"shop.test" must begin with http`, `"http://a/?q" must have nothing but`, `"http://a/%2F" has a path with`, `"http://a:8:*" has two ports`, "key 1 of 1 has 5 bytes", "SameSite Strict"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %s: %v", want, err)
 		}

@@ -40,13 +40,14 @@ func (h *Handover) answer(w http.ResponseWriter, r *http.Request) (answered bool
 	if kind += "."; kind != askFor && kind != give && kind != bring {
 		return false, nil // another's parameter
 	}
-	here := h.siteOf(page)
+	list := h.sitesFor(q)
+	here := list.of(page)
 	if here == nil {
 		h.log.WarnContext(r.Context(), "a hand-over came to a page that is below no site of HandoverConfig.Sites; behind a proxy that ends TLS, "+
 			"set SessionsConfig.Scheme", "scheme", page.Scheme, "host", page.Host)
 		return false, nil
 	}
-	step := &handoverStep{Handover: h, q: q, sl: sl, w: w, r: r, here: here, page: page}
+	step := &handoverStep{Handover: h, sites: list, q: q, sl: sl, w: w, r: r, here: here, page: page}
 	if strings.HasPrefix(r.Header.Get("Sec-Purpose"), "prefetch") {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusServiceUnavailable) // nobody has followed the link yet
@@ -66,18 +67,19 @@ func (h *Handover) answer(w http.ResponseWriter, r *http.Request) (answered bool
 // handoverStep is one step of a hand-over.
 type handoverStep struct {
 	*Handover
-	q    *request
-	sl   *slot
-	w    http.ResponseWriter
-	r    *http.Request
-	here *site
-	page *url.URL // what the client asked for, without the parameter
+	sites sites // as the request sees them
+	q     *request
+	sl    *slot
+	w     http.ResponseWriter
+	r     *http.Request
+	here  *site
+	page  *url.URL // what the client asked for, without the parameter
 }
 
 // ask gives the browser a nonce and sends it to the site that has the session.
 func (s *handoverStep) ask(from string) {
 	base, err := ticketEncoding.DecodeString(from)
-	there := s.siteAt(string(base))
+	there := s.sites.at(string(base))
 	if err != nil || there == nil || there == s.here {
 		s.redirect(s.page.String())
 		return
@@ -100,7 +102,7 @@ func (s *handoverStep) give(rest string) error {
 	u, err3 := url.Parse(string(target))
 	var there *site
 	if err3 == nil {
-		there = s.siteOf(u)
+		there = s.sites.of(u)
 	}
 	if errors.Join(err, err2) != nil || len(hash) != sha256.Size || there == nil || there == s.here {
 		s.redirect(s.here.base + "/")
@@ -151,7 +153,7 @@ func (s *handoverStep) take(rest string) error {
 	to := t.site + "/"
 	if u, err := url.Parse(t.to); err == nil && u.Host == "" {
 		u.Scheme, u.Host = s.here.scheme, s.here.host
-		if s.siteOf(u) == s.here {
+		if s.sites.of(u) == s.here {
 			to = u.String()
 		}
 	}
@@ -238,16 +240,6 @@ func (s *handoverStep) adopt(id string) error {
 		s.tell(HandoverReplaced, hash)
 	} else {
 		s.tell(HandoverDone, hash)
-	}
-	return nil
-}
-
-// siteAt returns the site with that base URL, or nil.
-func (h *Handover) siteAt(base string) *site {
-	for i := range h.sites {
-		if h.sites[i].base == base {
-			return &h.sites[i]
-		}
 	}
 	return nil
 }

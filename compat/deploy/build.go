@@ -28,17 +28,18 @@ const (
 
 // builder makes what was planned.
 type builder struct {
-	ctx      context.Context
-	loader   *Loader
-	doc      *document
-	m        *mistakes
-	pool     *storePool
-	site     *Site
-	nodes    map[string]*node
-	stores   map[string]*pooled // by section
-	managers map[managerKey]*shared
-	holders  []*holder
-	around   []func(http.Handler) http.Handler
+	ctx       context.Context
+	loader    *Loader
+	doc       *document
+	m         *mistakes
+	pool      *storePool
+	site      *Site
+	nodes     map[string]*node
+	stores    map[string]*pooled // by section
+	managers  map[managerKey]*shared
+	holders   []*holder
+	handovers map[string]*handover // by section
+	around    []func(http.Handler) http.Handler
 
 	serverKeys []string // what [server:main] was asked for
 }
@@ -57,6 +58,9 @@ type holder struct {
 	node     *node
 	sessions *compat.Sessions
 	share    bool
+
+	handover *compat.Handover // nil without
+	over     string           // the name of its section
 }
 
 // failed is the application in the place of one that could not be made. It never serves.
@@ -83,7 +87,7 @@ func (b *builder) build(n *node) {
 		app = failed
 	}
 	if n.holder != nil {
-		app = n.holder.sessions.Wrap(app)
+		app = n.holder.wrap(app)
 		b.reaches(s, n.holder.sessions)
 	}
 	n.app = b.filtered(n, app)

@@ -3,6 +3,7 @@ package deploy
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/holdover-web/holdover/compat"
@@ -25,7 +26,8 @@ func (b *builder) clashes() {
 func (b *builder) clash(h, other *holder) bool {
 	x, _ := h.sessions.Cookie()
 	y, _ := other.sessions.Cookie()
-	if h.sessions == other.sessions || x.Name != y.Name || !overlap(unescaped(x.Path), unescaped(y.Path)) {
+	both := setsCookie(h.sessions) && setsCookie(other.sessions)
+	if h.sessions == other.sessions || !both || x.Name != y.Name || !overlap(unescaped(x.Path), unescaped(y.Path)) {
 		return false
 	}
 	for _, m := range h.node.mounts {
@@ -36,6 +38,12 @@ func (b *builder) clash(h, other *holder) bool {
 		}
 	}
 	return false
+}
+
+// setsCookie reports whether browsers get to know the cookie at all.
+func setsCookie(s *compat.Sessions) bool {
+	carriers, _ := s.Carriers()
+	return slices.Contains(carriers, compat.ByCookie)
 }
 
 // hides reports whether an application that is mounted for any host can not be reached on the host of another one, because

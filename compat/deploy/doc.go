@@ -31,7 +31,8 @@
 //
 // What it gives to Sessions holds where the file says nothing. The application then finds its session by Environ.Session or, if it
 // is an http.Handler that [FromHandler] made an application, by compat.FromContext. A factory is called anew with each reload, and
-// Section.OnClose tells when its application is no longer used.
+// Section.OnClose tells when its application is no longer used. For links to other hosts, Section.Handover returns what takes the
+// session along; the site puts it around the application, and closes it.
 //
 // # An adapter's factory
 //

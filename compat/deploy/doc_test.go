@@ -71,6 +71,9 @@ func probe(t *testing.T, text string) (asked map[string][]string, table string) 
 		}
 	}
 	b.finish(p.nodes["main"], p)
+	for name, h := range b.handovers {
+		asked["handover "+name] = slices.Sorted(maps.Keys(h.asked))
+	}
 	if err := m.err(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +106,10 @@ use = urlmap
 not_found_app = a
 [app:a]
 use = app
+handover = hosts
+[handover:hosts]
+sites = http://a.example http://b.example
+key = 0123456789abcdef0123456789abcdef
 [composite:b]
 use = cascade
 app1 = a
@@ -122,6 +129,8 @@ sessions = a
 	}
 	apps := keysIn(t, "[app:NAME]")
 	same("app", apps, asked["a"])
+	handovers := keysIn(t, "[handover:NAME]")
+	same("handover", handovers, asked["handover hosts"])
 	same("urlmap", keysIn(t, "[composite:NAME] with use = urlmap"), asked["map"], "use", "/a", "/b", "/c", "/d")
 	cascade := keysIn(t, "[composite:NAME] with use = cascade")
 	delete(cascade, "app...")
@@ -148,12 +157,13 @@ sessions = a
 	// Defaults, as -check shows them.
 	_, first, _ := strings.Cut(table, "[server:main]\n")
 	_, app, _ := strings.Cut(table, "[app:a]\n")
-	for part, documented := range map[string]map[string]string{first: server, app: apps} {
+	_, over, _ := strings.Cut(table, "[handover:hosts]\n")
+	for part, documented := range map[string]map[string]string{first: server, app: apps, over: handovers} {
 		part, _, _ = strings.Cut(part, "\n\n")
 		for line := range strings.SplitSeq(part, "\n") {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 			want, ok := documented[key]
-			if !ok || slices.Contains([]string{"manager", "store", "use"}, key) {
+			if !ok || slices.Contains([]string{"manager", "store", "use", "sites", "handover"}, key) {
 				continue
 			}
 			if value = strings.TrimSpace(value); value != want {

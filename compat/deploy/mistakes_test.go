@@ -40,6 +40,11 @@ func maps(n int) string {
 
 const oneApp = "[app:main]\nuse = notes\n" // and more lines from the third on
 
+const testKey = "0123456789abcdef0123456789abcdef"
+
+// hostsSection is a hand-over, with room for more lines.
+const hostsSection = "[handover:hosts]\nsites = http://a http://b\nkey = " + testKey + "\n"
+
 func TestMistakes(t *testing.T) {
 	folder := t.TempDir()
 	for _, tt := range []struct {
@@ -90,7 +95,32 @@ func TestMistakes(t *testing.T) {
 		{"cookies that browsers drop", oneApp + "cookie_samesite = none\n" + stores, 1, "SecureOn"},
 		{"cookie elsewhere", "[composite:main]\nuse = urlmap\n/a = a\n[app:a]\nuse = notes\ncookie_path = /b\n" + stores, 6, "browsers do not send it to /a"},
 		{"cookie for others", "[composite:main]\nuse = urlmap\ndomain a.org / = a\n[app:a]\nuse = notes\ncookie_domain = b.org\n" + stores, 6, "do not take"},
-		{"carrier", oneApp + "carrier = pigeon\n" + stores, 3, "none of cookie"},
+		{"carrier", oneApp + "carrier = pigeon\n" + stores, 3, "none of cookie, query, path, field"},
+		{"one carrier of two", oneApp + "carrier = cookie, qeury\n" + stores, 3, "did you mean query?"},
+		{"a carrier twice", oneApp + "carrier = query path query\n" + stores, 3, "query is there twice"},
+		{"no carrier", oneApp + "carrier =\n" + stores, 3, "it is empty"},
+		{"carrier's name", oneApp + "carrier = query\ncarrier_name = a&b\n" + stores, 4, "need no encoding"},
+		{"carrier's name from the cookie", oneApp + "carrier = query\ncookie_name = a|b\n" + stores, 1, "CarrierName"},
+		{"unknown hand-over", oneApp + "handover = hots\n" + stores + hostsSection, 3, "did you mean hosts?"},
+		{"hand-over without a key", oneApp + "handover = hosts\n" + stores + "[handover:hosts]\nsites = http://a http://b\n", 6, "key: it is missing"},
+		{"hand-over's short key", oneApp + "handover = hosts\n" + stores + "[handover:hosts]\nsites = http://a http://b\nkey = short\n", 8, "has 5 characters"},
+		{"hand-over's key of two words", oneApp + "handover = hosts\n" + stores + "[handover:hosts]\nsites = http://a http://b\nkey = " + testKey + ", " + testKey + "\n", 8, "one word"},
+		{"hand-over's short old key", oneApp + "handover = hosts\n" + stores + hostsSection + "old_keys = " + testKey + " short\n", 9, "has 5 characters"},
+		{"hand-over without sites", oneApp + "handover = hosts\n" + stores + "[handover:hosts]\nkey = " + testKey + "\n", 6, "sites: 0 are not enough"},
+		{"hand-over's one site", oneApp + "handover = hosts\n" + stores + "[handover:hosts]\nkey = " + testKey + "\nsites = http://a\n", 8, "sites: 1 are not enough"},
+		{"hand-over's site", oneApp + "handover = hosts\n" + stores + "[handover:hosts]\nkey = " + testKey + "\nsites = http://a b\n", 8, `sites: "b" must begin with`},
+		{"hand-over's lifetime", oneApp + "handover = hosts\n" + stores + hostsSection + "lifetime = 1h\n", 9, "lifetime: 1h0m0s is not from"},
+		{"hand-over without end", oneApp + "handover = hosts\n" + stores + hostsSection + "lifetime = never\n", 9, "can not be never"},
+		{"hand-over's parameter", oneApp + "handover = hosts\n" + stores + hostsSection + "param = a b\n", 9, "need no encoding"},
+		{"hand-over's word", oneApp + "handover = hosts\n" + stores + hostsSection + "keep_existing = perhaps\n", 9, "neither yes nor no"},
+		{"hand-over's option", oneApp + "handover = hosts\n" + stores + hostsSection + "old_key = x\n", 9, "did you mean old_keys?"},
+		{"hand-over that nobody names", oneApp + stores + hostsSection + "lifetime = soon\n", 8, "no time"},
+		{"hand-over of strict cookies", oneApp + "handover = hosts\ncookie_samesite = strict\n" + stores + hostsSection, 3, "use Lax"},
+		{"hand-over without cookies", oneApp + "handover = hosts\ncarrier = query\n" + stores + hostsSection, 3, "must travel by cookie"},
+		{"hand-over of other sessions", "[composite:main]\nuse = urlmap\ndomain a / = a\ndomain b / = b\n[app:a]\nuse = notes\nhandover = hosts\n[app:b]\nuse = notes\nhandover = hosts\n" +
+			stores + hostsSection, 10, "others than those of [a] in line 5"},
+		{"hand-over to another host", "[composite:main]\nuse = urlmap\ndomain a.org / = main2\n[app:main2]\nuse = notes\nhandover = hosts\n" + stores + hostsSection, 6, "no site on that host"},
+		{"sessions with a hand-over of their own", "[composite:main]\nuse = urlmap\n/ = a\n/b = b\n[app:a]\nuse = notes\n[app:b]\nuse = notes\nsessions = a\nhandover = hosts\n" + stores + hostsSection, 10, "no option of this name"},
 		{"no store", oneApp, 1, "add a section [store:main]"},
 		{"which store", oneApp + stores + "[store:b]\nurl = memory:\n", 1, "several stores"},
 		{"unknown store", oneApp + "store = mian\n" + stores, 3, "did you mean main?"},
@@ -183,6 +213,7 @@ func TestFiles(t *testing.T) {
 // What is secret is neither in mistakes nor in the table.
 func TestSecrets(t *testing.T) {
 	const secret = "hunter2"
+	const over = oneApp + "handover = hosts\n" + stores + "[handover:hosts]\nsites = http://a http://b\n"
 	for _, text := range []string{
 		oneApp + "[store:main]\nurl = redis://ada:hunter2@127.0.0.1:1/0?timeout=100ms\n",
 		oneApp + "[store:main]\nurl = redis://ada:hunter2@127.0.0.1:1/0 %(x)s\n",
@@ -191,6 +222,13 @@ func TestSecrets(t *testing.T) {
 		oneApp + "[store:main]\nurl = hunter2\x01\n",
 		"[DEFAULT]\npassword = hunter2\n" + oneApp + "[store:main]\nurl = redis://:%(password)s@127.0.0.1:1/x\n",
 		oneApp + "store = a\n[store:a]\nurl = redis://ada:hunter2@127.0.0.1:1/0?timeout=100ms\n[store:b]\nurl = redis://ada:hunter2@127.0.0.1:1/0?timeout=1s\n",
+		over + "key = hunter2\n",
+		over + "key = hunter2%" + testKey + "\n",
+		over + "key = hunter2 " + testKey + "\n",
+		over + "key = hunter2" + testKey + "\nkey = hunter2\n",
+		over + "key = " + testKey + "\nold_keys = hunter2, hunter2\n",
+		over + "hunter2" + testKey + "\n",
+		over + "key = hunter2" + testKey + "\nlifetime = 1h\n",
 	} {
 		if all := mistakes(t, text); strings.Contains(all.Error(), secret) {
 			t.Errorf("a mistake shows the password:\n%v", all)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // options are the values that a section has, its own and those it inherits, and which of them were asked for.
@@ -179,6 +180,23 @@ func (o *options) Choice(key, otherwise string, words ...string) string {
 		return otherwise
 	}
 	return v.text
+}
+
+// word returns an option that gets into URLs as it is.
+func (o *options) word(key, otherwise string) string {
+	text, ok := o.Lookup(key)
+	if !ok {
+		return otherwise
+	}
+	if text == "" || strings.ContainsFunc(text, notInURL) {
+		o.Mistake(key, "%q: use letters, digits, '-', '_' and '.', which need no encoding in a URL", text)
+		return otherwise
+	}
+	return text
+}
+
+func notInURL(c rune) bool {
+	return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_.", c)
 }
 
 // List returns an option that is several words, with commas, blanks or line breaks between them.

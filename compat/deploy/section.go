@@ -117,14 +117,28 @@ func (s *Section) Sessions(base core.Config, cookie compat.SessionsConfig) (*com
 }
 
 // Carries tells that these are the application's sessions, for adapters that make theirs with Manager and
-// compat.NewSessions. They are made available to it, and their cookies must not clash with others'.
+// compat.NewSessions. They are made available to it, and handed over to other hosts if the section says so. Their cookies
+// must not clash with others'.
 func (s *Section) Carries(sessions *compat.Sessions) {
 	if s.node == nil {
 		s.Mistake("", "a filter can not have sessions")
 		return
 	}
-	s.node.holder = &holder{node: s.node, sessions: sessions, share: s.Bool("share", false)}
-	s.b.holders = append(s.b.holders, s.node.holder)
+	h := &holder{node: s.node, sessions: sessions, share: s.Bool("share", false)}
+	if made, section := s.b.handsOver(s, sessions); made != nil {
+		h.handover, h.over = made, section.title
+	}
+	s.node.holder = h
+	s.b.holders = append(s.b.holders, h)
+}
+
+// Handover returns what takes the application's sessions to other hosts, for its links, or nil if the section does not name
+// one by the option handover. It is there after Sessions or Carries. The site puts it around the application, and closes it.
+func (s *Section) Handover() *compat.Handover {
+	if s.node == nil || s.node.holder == nil {
+		return nil
+	}
+	return s.node.holder.handover
 }
 
 // cookiePath is where the application's cookie goes by default: its path, if it has just one.

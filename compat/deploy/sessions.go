@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/core"
@@ -15,7 +17,7 @@ var (
 	sameSiteWords = []string{"lax", "strict", "none"}
 	codecWords    = []string{"cbor", "json"}
 	corruptWords  = []string{"new", "fail"}
-	carrierWords  = []string{"cookie"}
+	carrierWords  = []string{"cookie", "query", "path", "field"}
 )
 
 // managerConfig returns base with what the section says about the manager.
@@ -53,8 +55,8 @@ func (s *Section) managerConfig(c core.Config) core.Config {
 	return c
 }
 
-// Cookie returns base with what the section says about the cookie of its sessions. The path is by default the one that the
-// application is mounted at.
+// Cookie returns base with what the section says about the cookie of its sessions, and about other ways in which their
+// ids travel. The path is by default the one that the application is mounted at.
 func (s *Section) Cookie(c compat.SessionsConfig) compat.SessionsConfig {
 	c.Name = s.String("cookie_name", c.Name)
 	if c.Path == "" {
@@ -80,11 +82,36 @@ func (s *Section) Cookie(c compat.SessionsConfig) compat.SessionsConfig {
 	}
 	c.ReadableByScripts = !s.Bool("cookie_http_only", !c.ReadableByScripts)
 	c.MaxAge = max(s.Duration("cookie_max_age", c.MaxAge), 0)
-	s.Choice("carrier", "cookie", carrierWords...)
+	c.Carriers = s.carriers(c.Carriers)
+	c.CarrierName = s.word("carrier_name", c.CarrierName)
 	if c.Logger == nil {
 		c.Logger = s.Logger()
 	}
 	return c
+}
+
+// carriers returns the ways in which ids travel.
+func (s *Section) carriers(otherwise []compat.Carrier) []compat.Carrier {
+	if _, given := s.Lookup("carrier"); !given {
+		return otherwise
+	}
+	var list []compat.Carrier
+	words := s.List("carrier")
+	for _, word := range words {
+		c, err := compat.ParseCarrier(word)
+		switch {
+		case err != nil:
+			s.Mistake("carrier", "%q is none of %s%s", word, strings.Join(carrierWords, ", "), meant(word, carrierWords))
+		case slices.Contains(list, c):
+			s.Mistake("carrier", "%s is there twice", word)
+		default:
+			list = append(list, c)
+		}
+	}
+	if len(words) == 0 {
+		s.Mistake("carrier", "it is empty: name one or more of %s, in order of precedence", strings.Join(carrierWords, ", "))
+	}
+	return list
 }
 
 // CookieOptions are the options that Cookie asks for. An adapter that has legacy names for the same things uses this to

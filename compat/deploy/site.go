@@ -23,8 +23,10 @@ type App struct {
 	Sessions *compat.Sessions // likewise
 	Place    string           // of the manager's store, without user and password
 	Share    bool
+	Handover *compat.Handover // nil if its sessions stay on their host
 
 	section string // as the file has it
+	over    string // the section of the Handover
 }
 
 // Site is all that a configuration describes, ready to serve. Its methods may be called from several goroutines.
@@ -33,8 +35,9 @@ type Site struct {
 	root    compat.Application
 	server  ServerConfig
 	apps    []App
-	unused  []string // sections that are mounted nowhere
-	pages   bool     // some application has an error page of its own
+	unused  []string // which sections do nothing, in a sentence each
+	over    []*handover
+	pages   bool // some application has an error page of its own
 
 	closing sync.Mutex                    // guards the following field
 	closers []func(context.Context) error // the last one first
@@ -85,6 +88,7 @@ func (b *builder) finish(root *node, p *planner) {
 		a := App{Name: n.name, section: n.section.kind + ":" + n.name, Title: oneLine(n.String("title", n.name)), About: oneLine(n.String("about", "")), Factory: n.factory, Mounts: n.mounts}
 		if n.holder != nil {
 			a.Sessions, a.Manager, a.Share = n.holder.sessions, n.holder.sessions.Manager(), n.holder.share
+			a.Handover, a.over = n.holder.handover, n.holder.over
 			a.Place = b.placeOf(a.Manager)
 		}
 		s.apps = append(s.apps, a)
@@ -96,7 +100,13 @@ func (b *builder) finish(root *node, p *planner) {
 	slices.SortStableFunc(s.apps, func(x, y App) int { return p.lineOf(x.Name) - p.lineOf(y.Name) })
 	for _, section := range b.doc.sections {
 		if class(section.kind) == "app" && p.nodes[section.name] == nil {
-			s.unused = append(s.unused, section.title())
+			s.unused = append(s.unused, section.title()+" is mounted nowhere")
+		}
+		if section.kind == "handover" {
+			h := b.handover(section)
+			if s.over = append(s.over, h); h.first == nil {
+				s.unused = append(s.unused, section.title()+" is named by no application")
+			}
 		}
 	}
 	b.doc.unusedDefaults(b.known(p), b.m)

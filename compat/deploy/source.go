@@ -79,7 +79,7 @@ type document struct {
 // kinds are the sections that there are, and what they are called here.
 var kinds = map[string]string{
 	"app": "app", "application": "app", "composite": "composite", "composit": "composite", "pipeline": "pipeline",
-	"filter-app": "filter-app", "filter": "filter", "server": "server", "store": "store",
+	"filter-app": "filter-app", "filter": "filter", "server": "server", "store": "store", "handover": "handover",
 }
 
 // readDocument reads a source. Everything that is wrong goes to m.

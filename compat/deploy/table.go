@@ -3,8 +3,11 @@ package deploy
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdover-web/holdover/compat"
 )
 
 // WriteTable writes what the configuration comes to: where the server listens and within which limits, and for each
@@ -25,8 +28,11 @@ func (s *Site) WriteTable(w io.Writer) error {
 	for _, a := range s.apps {
 		a.write(&t)
 	}
-	for _, title := range s.unused {
-		fmt.Fprintf(&t.out, "\n%s is mounted nowhere\n", title)
+	for _, h := range s.over {
+		h.write(&t)
+	}
+	for _, sentence := range s.unused {
+		fmt.Fprintf(&t.out, "\n%s\n", sentence)
 	}
 	_, err := io.WriteString(w, t.out.String())
 	return err
@@ -53,8 +59,17 @@ func (a App) write(t *table) {
 	t.row("lock_wait", never(m.LockWait))
 	t.row("lease", never(m.Lease))
 	t.row("max_size", size(int64(m.MaxSize)))
-	t.row("cookie", a.cookie())
-	t.row("carrier", "cookie")
+	carriers, name := a.Sessions.Carriers()
+	if slices.Contains(carriers, compat.ByCookie) {
+		t.row("cookie", a.cookie())
+	}
+	t.row("carrier", carrierList(carriers))
+	if len(carriers) > 1 || carriers[0] != compat.ByCookie {
+		t.row("carrier_name", name)
+	}
+	if a.Handover != nil {
+		t.row("handover", a.over)
+	}
 }
 
 // table is a text in two columns.
@@ -91,6 +106,14 @@ func mountList(mounts []Mount) string {
 	var list []string
 	for _, m := range mounts {
 		list = append(list, m.String())
+	}
+	return strings.Join(list, ", ")
+}
+
+func carrierList(carriers []compat.Carrier) string {
+	var list []string
+	for _, c := range carriers {
+		list = append(list, c.String())
 	}
 	return strings.Join(list, ", ")
 }

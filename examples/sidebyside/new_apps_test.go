@@ -1,11 +1,14 @@
 package main
 
 import (
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/holdover-web/holdover/examples/sidebyside/internal/program"
 	"github.com/holdover-web/holdover/examples/sidebyside/internal/visitor"
 )
 
@@ -104,4 +107,41 @@ func TestHosts(t *testing.T) {
 	if r := admin.Post("/", url.Values{"thing": {"tea"}}); r.Status != http.StatusMethodNotAllowed {
 		t.Errorf("a purchase at the back office: %d", r.Status)
 	}
+}
+
+// The link from the shop takes the basket to the back office, and is good once. It is the program itself that is asked.
+func TestHandover(t *testing.T) {
+	p := start(t, program.Build(t, folder), "memory:")
+	at := func(host string) string { return strings.Replace(p.URL, "127.0.0.1", host, 1) }
+	shop := visitor.New(t, at("shop.localhost"))
+	admin := shop.At(at("admin.localhost"))
+	shop.Post("/", url.Values{"thing": {"tea"}})
+	expectPage(t, admin.Get("/"), "It is empty.", "tea")
+
+	linked := regexp.MustCompile(`href="([^"]+handover=[^"]+)">Go to admin`).FindStringSubmatch(shop.Get("/").Body)
+	if linked == nil {
+		t.Fatalf("no link:\n%s", shop.Get("/").Body)
+	}
+	var way []string
+	for u := html.UnescapeString(linked[1]); ; {
+		way = append(way, u)
+		r := shop.Get(u)
+		if u = r.Header.Get("Location"); u != "" {
+			continue
+		}
+		expectPage(t, r, "<li>tea", "It is empty.")
+		break
+	}
+	if len(way) != 4 || !strings.HasPrefix(way[0], at("admin.localhost")) || !strings.HasPrefix(way[1], at("shop.localhost")) || way[3] != at("admin.localhost") {
+		t.Errorf("the way was %q", way)
+	}
+	expectPage(t, admin.Get("/"), "<li>tea", "")
+	shop.Post("/", url.Values{"thing": {"coffee"}})
+	expectPage(t, admin.Get("/"), "<li>coffee", "")
+
+	admin.SetCookie("/", "sid", "none")
+	if r := admin.Get(way[2]); r.Status != http.StatusSeeOther || r.Header.Get("Location") != way[3] {
+		t.Errorf("the ticket again: %d to %q", r.Status, r.Header.Get("Location"))
+	}
+	expectPage(t, admin.Get("/"), "It is empty.", "tea")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ var templates = template.Must(template.ParseFS(pages, "*.html"))
 // newLoader returns a loader that knows the applications of the program. A file says which of them are there, and where.
 func newLoader(opts options, log *slog.Logger) *deploy.Loader {
 	l := deploy.NewLoader()
-	l.Vars = map[string]string{"cache": escapeURL(opts.cache)}
+	l.Vars = map[string]string{"cache": escapeURL(opts.cache), "handover_key": rand.Text() + rand.Text()}
 	l.Overrides = opts.overrides
 	l.Logger = log
 	l.App("index", newIndex)

@@ -59,7 +59,7 @@ func TestNativePages(t *testing.T) {
 	p.Expect(".number", "2")
 }
 
-// Two hosts of one server; a browser keeps a cookie for each.
+// Two hosts of one server; a browser keeps a cookie for each, and the link from one to the other takes the session along.
 func TestHosts(t *testing.T) {
 	site := start(t)
 	p := NewPage(t, phoneWidth, phoneHeight)
@@ -69,7 +69,20 @@ func TestHosts(t *testing.T) {
 	p.Follow(`button[value="biscuits"]`)
 	p.Expect(".basket", "biscuits")
 	look(t, p, "shop")
-	p.Open(strings.Replace(site.URL, "127.0.0.1", "admin.localhost", 1))
+	shop, admin := p.Location(), strings.Replace(site.URL, "127.0.0.1", "admin.localhost", 1)
+	p.Open(admin)
 	p.Expect("main", "It is empty.")
+	look(t, p, "admin-stranger")
+	p.Open(shop)
+	p.Follow("a.other")
+	p.Expect(".basket", "biscuits")
+	if got := p.Location(); got != admin {
+		t.Errorf("the link led to %s, want %s", got, admin)
+	}
 	look(t, p, "admin")
+	p.Follow("a.other") // and back again
+	p.Expect(".basket", "biscuits")
+	p.Follow(`button[value="coffee"]`)
+	p.Open(admin)
+	p.Expect(".basket", "coffee")
 }

@@ -32,8 +32,8 @@ func (p *Page) Reload() {
 	p.do("reload", chromedp.Reload())
 }
 
-// choose picks an option of a select.
-func choose(p *Page, selector, value string) {
+// pick picks an option of a select.
+func pick(p *Page, selector, value string) {
 	p.t.Helper()
 	p.do("choose "+value, chromedp.SetValue(chromedp.CSS(selector), value, chromedp.NodeVisible))
 }
@@ -43,7 +43,7 @@ func lisbon(p *Page, url string) {
 	p.t.Helper()
 	p.Open(url + "trip/")
 	p.Expect("h1", "Where do you want to go?")
-	choose(p, "select[name=destination]", "Lisbon")
+	pick(p, "select[name=destination]", "Lisbon")
 	p.Type("input[name=travellers]", "3")
 	p.Follow("button[name=next]")
 	p.Expect("h1", "How do you get to Lisbon?")

@@ -1,5 +1,6 @@
 // Package hosts is two small applications for two virtual hosts of one server: a shop, and its back office. They share
-// their sessions, but a browser keeps its cookies apart by host, so that each has a session of its own in either.
+// their sessions, but a browser keeps its cookies apart by host, so that it has another session at each until it follows the
+// link from one to the other, which takes the session along.
 package hosts
 
 import (
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/holdover-web/holdover/compat"
@@ -38,7 +40,7 @@ func newHost(s *deploy.Section, sells bool) (compat.Application, error) {
 	if _, err := s.Sessions(core.Config{Locking: core.Serialized}, compat.SessionsConfig{}); err != nil {
 		return nil, err
 	}
-	h := &host{title: s.Title(), sells: sells}
+	h := &host{title: s.Title(), sells: sells, handover: s.Handover()}
 	mux := new(http.ServeMux)
 	mux.HandleFunc("GET /{$}", h.show)
 	if sells {
@@ -48,8 +50,9 @@ func newHost(s *deploy.Section, sells bool) (compat.Application, error) {
 }
 
 type host struct {
-	title string
-	sells bool
+	title    string
+	sells    bool
+	handover *compat.Handover // nil if the file has none
 }
 
 // view is what the page shows.
@@ -60,9 +63,31 @@ type view struct {
 	Basket  []string
 	Manager string
 
-	// Handover is the link by which a visitor goes to the other host and takes the session along, or "". It is where the
-	// tickets of compat come in.
-	Handover string
+	Others []link // to the other hosts
+}
+
+// link leads to another host, and takes the visitor's session along.
+type link struct{ URL, Host string }
+
+// others returns the links to the other hosts.
+func (h *host) others(r *http.Request) (list []link, err error) {
+	if h.handover == nil {
+		return nil, nil
+	}
+	sites, err := h.handover.Sites(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, site := range sites {
+		to, err := h.handover.Link(r.Context(), site+"/")
+		if err != nil {
+			return nil, err
+		}
+		if u, err := url.Parse(site); err == nil && to != site+"/" { // which is this one
+			list = append(list, link{to, u.Hostname()})
+		}
+	}
+	return list, nil
 }
 
 func (h *host) show(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +98,10 @@ func (h *host) show(w http.ResponseWriter, r *http.Request) {
 	}
 	v := view{Title: h.title, Sells: h.sells, Goods: goods, Manager: s.Manager().ID()}
 	if v.Basket, err = core.Get[[]string](s, basketName); err != nil {
+		fail(w, err)
+		return
+	}
+	if v.Others, err = h.others(r); err != nil {
 		fail(w, err)
 		return
 	}

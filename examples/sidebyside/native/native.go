@@ -4,14 +4,10 @@ package native
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"html/template"
-	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -36,32 +32,20 @@ func Register(l *deploy.Loader) { l.App("native", New) }
 
 // New makes the pages for a section, which says by sessions = NAME whose sessions they use.
 func New(s *deploy.Section) (compat.Application, error) {
-	if _, err := s.Sessions(core.Config{Locking: core.Serialized}, compat.SessionsConfig{}); err != nil {
+	sessions, err := s.Sessions(core.Config{Locking: core.Serialized}, compat.SessionsConfig{})
+	if err != nil {
 		return nil, err
 	}
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // there is no proxy to believe
 	e.HTTPErrorHandler = fail
+	e.Use(compat.Echo(sessions))
 	e.GET("/", show)
 	e.POST("/", count)
-	pages := deploy.FromHandler(e)
-	return compat.ApplicationFunc(func(env *compat.Environ, start compat.StartResponse) (compat.Body, error) {
-		r := env.Request()
-		*r = *r.WithContext(context.WithValue(r.Context(), callKey{}, &call{env, start}))
-		return pages.Call(env, start)
-	}), nil
+	return deploy.FromHandler(e), nil
 }
 
-// callKey is where a request's context has the call of the application that it belongs to.
-type callKey struct{}
-
-type call struct {
-	env   *compat.Environ
-	start compat.StartResponse
-}
-
-// fail answers for a handler that returned an error. What it did to the session is taken back: that is what the error
-// means as start_response's exc_info.
+// fail answers for a handler that returned an error. What it did to the session is taken back already.
 func fail(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
@@ -70,14 +54,8 @@ func fail(err error, c echo.Context) {
 	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
 		code = he.Code
 	}
-	text := http.StatusText(code)
-	of := c.Request().Context().Value(callKey{}).(*call)
-	w, err := of.start(strconv.Itoa(code)+" "+text, []compat.Header{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, err)
-	if err == nil {
-		_, err = io.WriteString(w, text+"\n")
-	}
-	if err != nil {
-		fmt.Fprintln(of.env.Errors(), "native: the error page was not sent:", err)
+	if err := c.String(code, http.StatusText(code)+"\n"); err != nil {
+		c.Logger().Error(err)
 	}
 }
 
