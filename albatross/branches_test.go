@@ -272,3 +272,40 @@ func TestRotateAtSignIn(t *testing.T) {
 		})
 	}
 }
+
+// What a handler that is no page keeps in the client's session is saved along with the claim, and does not hide that
+// another request was faster.
+func TestClaimBesideOtherValuesOfTheClient(t *testing.T) {
+	orders := 0
+	var p page
+	var a *testApp
+	shop := fnPage{
+		process: func(c *Context) error {
+			if !c.ReqEquals("order") {
+				return errorsOf(c.DefaultSessionVar("cart", "tea"))
+			}
+			s, err := a.HTTPSessions().Session(c.Context())
+			if err != nil {
+				return err
+			}
+			if c.ReqEquals("slow") {
+				if err := s.Set("seen", true); err != nil {
+					return err
+				}
+				p.submit("order", "1").want(200)
+			}
+			if err := c.ClaimBranch(); err != nil {
+				return err
+			}
+			orders++
+			return c.Locals.Set("cart", "ordered")
+		},
+		display: func(c *Context) error { return c.RunTemplate("count.html", nil) },
+	}
+	a = newApp(t, appConfig{Config: Config{Session: BranchingSessionMixin{}, Templates: counterTemplates}}, map[string]Page{"start": shop})
+	p = a.browser().get("/app/").submit("add", "1")
+	p.submit("order", "1", "slow", "1").want(409, "This page was submitted already.")
+	if orders != 1 {
+		t.Errorf("%d orders from one page, want 1", orders)
+	}
+}

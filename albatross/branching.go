@@ -337,6 +337,8 @@ func (m BranchingSessionMixin) FormClose(c *Context) (template.HTML, error) {
 	return hidden(sesidField, c.out.ref()), nil
 }
 
+func (m BranchingSessionMixin) bodyOnly() bool { return m.Unbound }
+
 // keep is what SaveSession does for a session that is not to be saved.
 func (m BranchingSessionMixin) keep(c *Context) { c.out.final = m.ref(c, c.branch.node) }
 

@@ -165,5 +165,7 @@ func (m HiddenFieldSessionMixin) FormClose(c *Context) (template.HTML, error) {
 	return hidden(stateField, c.out.ref()), nil
 }
 
+func (m HiddenFieldSessionMixin) bodyOnly() bool { return true }
+
 // keep is what SaveSession does for a session that is not to be saved.
 func (m HiddenFieldSessionMixin) keep(c *Context) { c.out.final = c.hidden.token }

@@ -233,11 +233,16 @@ func (c *Context) InputAdd(itype, name, value string, returnList bool) error {
 }
 
 // FormClose returns the hidden fields that both mixins want before the form's end: form_close(). The tag View.FormClose
-// calls it.
+// calls it. A form with method get has no field of a session mixin that takes it from bodies alone: it would be in the URL,
+// for nothing. Such a form leads on from no page, as a link does.
 func (c *Context) FormClose() (template.HTML, error) {
+	inURL := c.form != nil && c.form.get
 	recorded, err := c.app.recorder.FormClose(c)
 	if err != nil {
 		return "", err
+	}
+	if inURL && c.app.bodyOnly() {
+		return recorded, nil
 	}
 	if _, err := c.vars(); err != nil {
 		return "", err

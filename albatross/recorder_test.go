@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/url"
 	"slices"
 	"strings"
@@ -228,4 +229,30 @@ func FuzzReadForm(f *testing.F) {
 			t.Errorf("a list that nobody signed was taken: %q", token)
 		}
 	})
+}
+
+// What leads to a session stands in no URL, unless it is worth nothing by itself.
+func TestGetFormsKeepSecrets(t *testing.T) {
+	templates := template.Must(template.New("get.html").Parse(`{{.Form "method" "GET"}}{{.Input "name" "q"}}{{.FormClose}}
+{{.Form}}{{.Input "name" "who"}}{{.FormClose}}`))
+	for name, tt := range map[string]struct {
+		m     SessionMixin
+		field string
+		n     int // of forms that have it
+	}{
+		"branches":         {BranchingSessionMixin{}, sesidField, 2},
+		"unbound branches": {BranchingSessionMixin{Unbound: true}, sesidField, 1},
+		"hidden":           {HiddenFieldSessionMixin{}, stateField, 1},
+		"unbound hidden":   {HiddenFieldSessionMixin{Unbound: true}, stateField, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, appConfig{Config: Config{Session: tt.m, Templates: templates}}, map[string]Page{"start": fnPage{
+				display: func(c *Context) error { return errorsOf(c.DefaultSessionVar("n", 1), c.RunTemplate("get.html", nil)) },
+			}})
+			p := a.browser().get("/app/").want(200, "</form>")
+			if n := strings.Count(p.text, tt.field); n != tt.n {
+				t.Errorf("%d forms have %s, want %d:\n%s", n, tt.field, tt.n, p.text)
+			}
+		})
+	}
 }

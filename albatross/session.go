@@ -51,6 +51,14 @@ type rotator interface {
 	rotate(ctx *Context) error
 }
 
+// secretive is a mixin whose fields must not get into URLs.
+type secretive interface{ bodyOnly() bool }
+
+func (a *Application) bodyOnly() bool {
+	s, ok := a.session.(secretive)
+	return ok && s.bodyOnly()
+}
+
 // loadSession calls the mixin, and the application's own hooks.
 func (c *Context) loadSession() error {
 	if err := c.app.session.LoadSession(c); err != nil {

@@ -139,3 +139,36 @@ func TestLeaseFollowsARotationByAnother(t *testing.T) {
 		}
 	})
 }
+
+// Who has lost the lock may take it again and go on: then the context is that of the new lock.
+func TestContextOfTheNextLock(t *testing.T) {
+	c, st := newClock(), newStore(t)
+	a := managerOn(t, st, core.Config{Now: c.now, Lease: 30 * time.Millisecond})
+	b := managerOn(t, st, core.Config{Now: c.now, Lease: time.Hour})
+	id := begin(t, a, "n", 0)
+	ctx := core.WithScope(t.Context(), new(core.Scope))
+	s, err := a.Open(ctx, id, core.Serialized)
+	ok(t, err)
+	c.advance(time.Second)
+	thief := open(t, b, id, core.Serialized)
+	select {
+	case <-s.Context().Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the lock was taken over, and the context goes on")
+	}
+	ok(t, thief.End(t.Context()))
+	if err := s.Unlock(ctx, core.Merge); !errors.Is(err, core.ErrLockLost) {
+		t.Errorf("Unlock: %v, want ErrLockLost", err)
+	}
+	ok(t, s.Revert())
+	_, err = a.Open(ctx, id, core.Serialized)
+	ok(t, err)
+	if err := context.Cause(s.Context()); err != nil || !s.Locked() {
+		t.Errorf("the session is locked anew, but its context is over: %v", err)
+	}
+	ok(t, s.Set("n", 1))
+	ok(t, s.Commit(ctx))
+	if n := peek(t, a, id, "n"); n != 1 {
+		t.Errorf("n = %v, want 1", n)
+	}
+}

@@ -153,9 +153,13 @@ func waited(ctx context.Context, err error) error {
 	return err
 }
 
-// watch makes the request's context end with the lock.
+// watch makes the request's context end with the lock. An earlier lock of the request has no part in it: that it was
+// lost says nothing of this one.
 func (s *Session) watch() error {
-	ctx, cancel := context.WithCancelCause(s.ctx)
+	if s.unlocked == nil {
+		s.unlocked = s.ctx
+	}
+	ctx, cancel := context.WithCancelCause(s.unlocked)
 	if !s.lease.attach(func(err error) { cancel(fmt.Errorf("%w: %w", ErrLockLost, err)) }) {
 		cancel(nil)
 		return ErrLockLost

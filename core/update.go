@@ -68,19 +68,25 @@ func (m *Manager) enterUpdate(ctx context.Context, id string) error {
 
 // Update runs fn on this session and commits; if another request has saved the session since it was loaded, it runs fn
 // again on the current data, which the conflict has brought. So what fn works out from the values is right under any
-// policy, and costs no further load. It is Manager.Update for a request that has the session open, and has no
-// uncommitted changes in it: those are refused with an error. fn must have no effect besides the session, because it
-// may run several times, and must not commit. If fn changes nothing, nothing is written.
+// policy, and costs no further load; only after a commit under Merge that met the changes of others is one needed. It is
+// Manager.Update for a request that has the session open, and has no uncommitted changes in it: those are refused with an
+// error. fn must have no effect besides the session, because it may run several times, and must not commit. If fn changes
+// nothing, nothing is written.
 //
 // In this process the updates of one session run one after the other. After an error the session holds no changes.
-// Errors: fn's own; those of Commit; ErrLockTimeout and ErrQueueFull; *ConflictError after Config.MaxRetries further
-// runs.
+// Errors: fn's own; those of Commit and Reload; ErrLockTimeout and ErrQueueFull; *ConflictError after Config.MaxRetries
+// further runs.
 func (s *Session) Update(ctx context.Context, fn func(*Session) error) error {
 	if s.Dirty() {
 		return errors.New("core: Session.Update: the session has uncommitted changes; commit or drop them first")
 	}
 	s.updating.Lock()
 	defer s.updating.Unlock()
+	if s.incomplete() {
+		if err := s.Reload(ctx); err != nil {
+			return err
+		}
+	}
 	locking := s.Locking()
 	if locking != Serialized {
 		id := s.ID()
@@ -106,10 +112,25 @@ func (s *Session) setLocking(p LockingPolicy) {
 	s.cfg.locking = p
 }
 
+// incomplete reports whether the session lacks what others have written before its own last commit. The version is that
+// of the commit, so no condition on it would tell.
+func (s *Session) incomplete() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blended
+}
+
+func (s *Session) setQuiet(quiet bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quiet = quiet
+}
+
 func (m *Manager) retry(ctx context.Context, s *Session, fn func(*Session) error) error {
+	defer s.setQuiet(false) // what the request commits later is told of
 	for try := 0; ; try++ {
 		last := try >= m.cfg.MaxRetries
-		s.quiet = !last
+		s.setQuiet(!last)
 		err := s.apply(ctx, fn)
 		conflict, ok := errors.AsType[*ConflictError](err)
 		if !ok || last {

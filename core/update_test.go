@@ -317,3 +317,61 @@ func TestFailedUpdateInsideALockedRequest(t *testing.T) {
 		})
 	}
 }
+
+// After a commit under Merge the session may lack what others have saved, though it has the newest version: an update
+// must not be worked out from that.
+func TestUpdateAfterAMergedCommit(t *testing.T) {
+	st := newStore(t)
+	m := managerOn(t, st, core.Config{Locking: core.Merge})
+	id := begin(t, m, "n", 0)
+	s, other := open(t, m, id), open(t, m, id)
+	ok(t, other.Set("n", 1))
+	ok(t, other.Commit(t.Context()))
+	ok(t, s.Set("mine", true))
+	ok(t, s.Commit(t.Context()))
+	st.reset()
+	addOne := func(s *core.Session) error {
+		n, err := core.Get[int](s, "n")
+		if err != nil {
+			return err
+		}
+		return s.Set("n", n+1)
+	}
+	ok(t, s.Update(t.Context(), addOne))
+	ok(t, s.Update(t.Context(), addOne))
+	if n := peek(t, m, id, "n"); n != 3 {
+		t.Errorf("n = %v, want 3: the other request's 1, and two more", n)
+	}
+	if loads := st.loads.Load(); loads > 2 { // one is peek's
+		t.Errorf("%d loads; only the first update has to read anew", loads-1)
+	}
+}
+
+// An update tells of a conflict only when it gives up; what the request commits afterwards is told of as ever.
+func TestConflictAfterAnUpdateIsTold(t *testing.T) {
+	m := newManager(t, core.Config{Locking: core.Optimistic})
+	failed := make(chan core.Event, 1)
+	m.Listen(func(_ context.Context, ev core.Event) {
+		if ev.Kind == core.EventCommitFailed {
+			failed <- ev
+		}
+	})
+	id := begin(t, m, "n", 0)
+	s := open(t, m, id)
+	ok(t, s.Update(t.Context(), func(s *core.Session) error { return s.Set("n", 1) }))
+	other := open(t, m, id)
+	ok(t, other.Set("n", 2))
+	ok(t, other.Commit(t.Context()))
+	ok(t, s.Set("n", 3))
+	if err := s.Commit(t.Context()); !errors.Is(err, core.ErrConflict) {
+		t.Fatalf("Commit: %v, want ErrConflict", err)
+	}
+	select {
+	case ev := <-failed:
+		if !errors.Is(ev.Err, core.ErrConflict) {
+			t.Errorf("told of %v", ev.Err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was told of the commit that failed")
+	}
+}

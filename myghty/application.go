@@ -210,7 +210,7 @@ func (m *Request) run(chain []link) error {
 	err := m.CallNext(nil)
 	if errors.Is(err, ErrDecline) {
 		if cleared := m.ClearBuffer(); cleared != nil {
-			return errors.Join(cleared, err)
+			return fmt.Errorf("a component declined the request too late: %w", cleared)
 		}
 	}
 	return err

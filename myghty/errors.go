@@ -21,7 +21,7 @@ var (
 	ErrNesting = errors.New("myghty: too many components are nested; does one call itself?")
 
 	// ErrDecline is what a component returns to leave the request to the next dhandler above it: m.decline(). Without
-	// one the answer is 404.
+	// one the answer is 404. When the response has begun it is too late for that, and the request fails.
 	ErrDecline = errors.New("myghty: the component declined the request")
 )
 

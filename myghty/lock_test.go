@@ -88,6 +88,50 @@ func TestLapsedLock(t *testing.T) {
 	}
 }
 
+// A lock that is lost is told of by Locked and Context, before anything is saved; the next one is good.
+func TestLostLockIsTold(t *testing.T) {
+	var other *core.Manager
+	b := lab(t, Config{}, core.Config{Lease: 30 * time.Millisecond}, map[string]step{
+		"/n": func(_ *Request, s *Session) (any, error) { return "", errors.Join(s.Set("n", 0), s.Save()) },
+		"/lose": func(_ *Request, s *Session) (any, error) {
+			if err := s.Lock(); err != nil {
+				return nil, err
+			}
+			working := s.Context()
+			thief, err := other.Open(context.Background(), s.ID(), core.Serialized)
+			if err != nil {
+				return nil, err
+			}
+			receive(t, working.Done())
+			if s.Locked() || !errors.Is(context.Cause(working), core.ErrLockLost) {
+				t.Errorf("Locked %v, the context ended because of %v", s.Locked(), context.Cause(working))
+			}
+			if err := thief.End(context.Background()); err != nil {
+				return nil, err
+			}
+			if err := s.Unlock(); !errors.Is(err, core.ErrLockLost) {
+				t.Errorf("Unlock: %v, want ErrLockLost", err)
+			}
+			if err := s.Lock(); err != nil {
+				return nil, err
+			}
+			if s.Context().Err() != nil || !s.Locked() {
+				t.Errorf("locked anew: Locked %v, the context's error %v", s.Locked(), s.Context().Err())
+			}
+			return "", errors.Join(s.Set("n", 1), s.Save(), s.Unlock())
+		},
+	})
+	var err error
+	ahead := func() time.Time { return b.app.clock.now().Add(time.Minute) }
+	if other, err = core.New("app", b.app.store, core.Config{Now: ahead, IdleTimeout: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close(context.Background()) })
+	b.get("/n")
+	b.want("/lose", http.StatusOK, "")
+	b.want("/show", http.StatusOK, "n=1;")
+}
+
 // The lock stays through several saves, is counted, and ends with the request.
 func TestLockIsHeld(t *testing.T) {
 	waits := func(t *testing.T, m *Request, s *Session) bool {

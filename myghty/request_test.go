@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -204,6 +205,26 @@ func TestResponse(t *testing.T) {
 	}
 	if r := b.send(http.MethodHead, "/html", "", nil); r.StatusCode != 200 || r.body != "" {
 		t.Errorf("HEAD: %d %q", r.StatusCode, r.body)
+	}
+}
+
+// Who declines after a part of the page has left does not get another page behind it.
+func TestDeclineTooLate(t *testing.T) {
+	a := newTestApp(t, Config{}, core.Config{}, pages{
+		"/docs/page":     func(m *Request) error { m.Writef("half of a page"); return errors.Join(m.FlushBuffer(), ErrDecline) },
+		"/docs/dhandler": say("another page"),
+	})
+	resp, err := http.Get(a.server.URL + "/docs/page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil || string(body) != "half of a page" {
+		t.Errorf("%q (%v), want the half, and that the connection is cut", body, err)
+	}
+	if !strings.Contains(a.log.String(), "declined the request too late") {
+		t.Errorf("the log says nothing of it: %s", a.log)
 	}
 }
 

@@ -59,7 +59,9 @@ func (s *Session) Unlock() error {
 
 // Locked reports whether this request holds the session's lock. It is false for a new session, and after the lock was
 // lost.
-func (s *Session) Locked() bool { return s.core.Locked() }
+func (s *Session) Locked() bool {
+	return s.core.Locked() && !errors.Is(context.Cause(s.core.Context()), core.ErrLockLost)
+}
 
 // Context returns the request's context. While the session is locked it ends, with core.ErrLockLost as its cause, when the
 // lock is lost: stop working, the save will be refused.

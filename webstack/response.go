@@ -163,14 +163,19 @@ func escapeURL(url string) string {
 	return b.String()
 }
 
-// commit hands the response over to the server. Further calls do nothing. The error is the first one that there was,
-// in writing too.
-func (r *response) commit() error {
+// sound returns the first failure that there was, and fails if the output ends in the middle of a character.
+func (r *response) sound() error {
 	if r.err == nil && r.stream.pending != "" {
 		r.err = &CharsetError{r.charset, utf8.RuneError}
 	}
-	if r.started || r.err != nil {
-		return r.err
+	return r.err
+}
+
+// commit hands the response over to the server. Further calls do nothing. The error is the first one that there was,
+// in writing too.
+func (r *response) commit() error {
+	if err := r.sound(); err != nil || r.started {
+		return err
 	}
 	headers, err := r.allHeaders()
 	if err != nil {

@@ -359,6 +359,27 @@ func TestCommitEarly(t *testing.T) {
 	b.want("/get", 200, "stays")
 }
 
+// A transaction whose page can not be written saves nothing, whenever it commits.
+func TestCommitOfBrokenOutput(t *testing.T) {
+	for name, text := range map[string]string{"not in the charset": "10 €", "half of a character": "a\xc3"} {
+		t.Run(name, func(t *testing.T) {
+			a := newTestApp(t, testConfig{}, map[string]ResourceFunc{"get": getting("a"), "set": setting("a", "before"),
+				"x": func(tr *Transaction) error {
+					_ = write(tr, text)
+					err := errors.Join(setting("a", "half done")(tr), tr.Commit())
+					if _, ok := errors.AsType[*CharsetError](err); !ok {
+						t.Errorf("Commit: %v", err)
+					}
+					return nil
+				}})
+			b := a.browser()
+			b.want("/set", 200, "")
+			b.want("/x", 500, "")
+			b.want("/get", 200, "before")
+		})
+	}
+}
+
 // Keys are strings, of any kind, and stay apart.
 func TestKeys(t *testing.T) {
 	keys := []string{"", " ", "a", "A", "ключ", "a\x00b", "\xff", "__new__", "../x", strings.Repeat("k", 300)}

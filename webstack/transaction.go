@@ -42,8 +42,14 @@ func (t *Transaction) Context() context.Context { return t.env.Context() }
 // Commit hands status, headers and output over to the server, and saves the session: commit(). The application does
 // it last of all, so that resources need not. What is written later is sent, and what is changed later in the
 // session is saved at the end, unless another request has saved it meanwhile; headers, cookies and the code can not be
-// changed any more. Errors are those of saving and of the connection.
+// changed any more. If the output has failed, before any of it was sent, nothing is saved and the error is the output's.
+// Others are those of saving and of the connection.
 func (t *Transaction) Commit() error {
+	if !t.response.started { // what is done is saved, also if the client has gone meanwhile
+		if err := t.response.sound(); err != nil {
+			return err
+		}
+	}
 	if s := t.session; s != nil {
 		t.released = true
 		if err := s.end(); err != nil {
