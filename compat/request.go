@@ -404,11 +404,11 @@ func (q *request) end() {
 			sl.client.stop()
 		}
 	}
-	q.mu.Unlock()
-	q.rollback() // a goroutine of the handler may have opened a session since the commit
 	if q.outer.MultipartForm == nil {
 		q.outer.MultipartForm = q.r.MultipartForm // the server removes its files
 	}
+	q.mu.Unlock()
+	q.rollback() // a goroutine of the handler may have opened a session since the commit
 	q.resp.release()
 	q.cancel.end()
 	if q.resp.rest != nil {
