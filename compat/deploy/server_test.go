@@ -223,3 +223,52 @@ func TestUnixSocket(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+// TestFilesAreLeftToTheSystem sees to it that what a listener with a limit accepts can still copy a file by itself, which is
+// how net/http sends one, and close one direction alone.
+func TestFilesAreLeftToTheSystem(t *testing.T) {
+	l, err := deploy.NewServer(deploy.ServerConfig{Listen: "127.0.0.1:0"}, echoBody, nil).Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	received := make(chan string, 1)
+	go func() {
+		defer close(received)
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		text, _ := io.ReadAll(c) // ends with the other side's direction
+		received <- string(text)
+	}()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	to, can := c.(io.ReaderFrom)
+	half, canClose := c.(interface{ CloseWrite() error })
+	if !can || !canClose {
+		t.Fatalf("a connection has ReadFrom: %t, CloseWrite: %t", can, canClose)
+	}
+	if n, err := to.ReadFrom(io.LimitReader(f, 4)); n != 4 || err != nil {
+		t.Errorf("copied %d bytes, %v", n, err)
+	}
+	if err := half.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	if got := <-received; got != "cont" {
+		t.Errorf("the client has %q", got)
+	}
+}
