@@ -23,7 +23,11 @@ func (s *Sessions) PathIDs(next http.Handler) http.Handler {
 	if s.carriers == nil || !s.carriers.has(ByPath) {
 		return next
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, s.withoutPathID(r)) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner := s.withoutPathID(r)
+		defer passForm(r, inner)
+		next.ServeHTTP(w, inner)
+	})
 }
 
 // withoutPathID returns r, or a copy with the id taken off its path and put into its context.

@@ -115,14 +115,14 @@ func limitBody(h http.Handler, limit int64) http.Handler {
 	if limit < 0 {
 		return h
 	}
-	limited := http.MaxBytesHandler(h, limit)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > limit {
 			w.Header().Set("Connection", "close") // what follows is not read
 			http.Error(w, fmt.Sprintf("What you sent is too large: more than %d bytes.", limit), http.StatusRequestEntityTooLarge)
 			return
 		}
-		limited.ServeHTTP(w, r)
+		r.Body = http.MaxBytesReader(w, r.Body, limit) // not in a copy of r: the server removes the files of this one's form
+		h.ServeHTTP(w, r)
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/compat/deploy"
 )
 
@@ -270,5 +271,40 @@ func TestFilesAreLeftToTheSystem(t *testing.T) {
 	}
 	if got := <-received; got != "cont" {
 		t.Errorf("the client has %q", got)
+	}
+}
+
+// TestUploadsLeaveNoFiles sends a file to a plain handler, in an application and alone, behind the limit for bodies.
+func TestUploadsLeaveNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	left := func() int {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	upload := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1); err != nil || left() == 0 {
+			t.Errorf("%v, and there are %d files", err, left())
+		}
+	})
+	form := "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 64<<10) + "\r\n--x--\r\n"
+	for name, h := range map[string]http.Handler{"alone": upload, "application": compat.Handler(deploy.FromHandler(upload), compat.HandlerConfig{})} {
+		s := serve(t, deploy.ServerConfig{}, h)
+		answer := talk(t, s.addr, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=x\r\n"+
+			"Content-Length: %d\r\n\r\n%s", len(form), form))
+		if !strings.HasPrefix(answer, "HTTP/1.1 200") {
+			t.Errorf("%s: %s", name, answer)
+		}
+		if err := s.stop(); err != nil { // after which all is done
+			t.Error(err)
+		}
+		if n := left(); n != 0 {
+			t.Errorf("%s: %d files are left", name, n)
+			_ = os.RemoveAll(dir)
+			_ = os.Mkdir(dir, 0o700)
+		}
 	}
 }
