@@ -42,6 +42,9 @@ func FuzzPathCarrier(f *testing.F) {
 			if !strings.HasPrefix(got.URL.Path, "/") || strings.HasPrefix(got.URL.Path, "//") || strings.HasPrefix(got.RequestURI, "//") {
 				t.Errorf("%q leads to %q, %q", uri, got.URL.Path, got.RequestURI)
 			}
+			if p, err := url.PathUnescape(got.URL.RawPath); got.URL.RawPath != "" && p != got.URL.Path || err != nil {
+				t.Errorf("%q: the path %q, and the escaped one %q", uri, got.URL.Path, got.URL.RawPath)
+			}
 			if p, err := url.PathUnescape(got.URL.EscapedPath()); err != nil || p != got.URL.Path {
 				t.Errorf("%q: the path %q is escaped as %q", uri, got.URL.Path, got.URL.EscapedPath())
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -314,11 +315,15 @@ func TestPathOfAnApplication(t *testing.T) {
 	}
 }
 
-// TestPathKeepsItsHost has no request lead to another host by two slashes behind the id.
+// TestPathKeepsItsHost has no request lead to another host by two slashes behind the id, nor to different paths for those
+// who look at the escaped one, and none keeps the id because it was escaped.
 func TestPathKeepsItsHost(t *testing.T) {
 	st := newSite(t, core.Config{}, compat.SessionsConfig{Carriers: everyWay})
 	h := st.sessions.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.URL.Path, " ", r.RequestURI, " ", r.URL.EscapedPath())
+		if raw, err := url.PathUnescape(r.URL.RawPath); raw != "" && raw != r.URL.Path || err != nil { // which routers go by
+			fmt.Fprint(w, " or ", raw)
+		}
 	}))
 	for path, want := range map[string]string{
 		"/sid=x//evil.example/": "/evil.example/ /evil.example/ /evil.example/",
@@ -326,6 +331,11 @@ func TestPathKeepsItsHost(t *testing.T) {
 		"/sid=x/a%2Fb":          "/a/b /a%2Fb /a%2Fb",
 		"/sid=/":                "/ / /",
 		"/sidx=1/a":             "/sidx=1/a /sidx=1/a /sidx=1/a",
+		"/sid=x%2Fadmin":        "/admin /admin /admin",
+		"/sid=x%2Fadmin%2Fa/b":  "/admin/a/b /admin/a/b /admin/a/b",
+		"/sid=x/%2Fadmin":       "/admin /%2Fadmin /admin",
+		"/%73id=x/a":            "/a /a /a",
+		"/sid%3Dx/a?b":          "/a /a?b /a",
 	} {
 		if _, got := do(t, start(t, h), "GET", path, ""); got != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)

@@ -3,6 +3,7 @@ package compat
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -22,7 +23,11 @@ func (s *Sessions) PathIDs(next http.Handler) http.Handler {
 	if s.carriers == nil || !s.carriers.has(ByPath) {
 		return next
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, s.withoutPathID(r)) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner := s.withoutPathID(r)
+		defer passForm(r, inner)
+		next.ServeHTTP(w, inner)
+	})
 }
 
 // withoutPathID returns r, or a copy with the id taken off its path and put into its context.
@@ -36,11 +41,13 @@ func (s *Sessions) withoutPathID(r *http.Request) *http.Request {
 		seg.id = value
 	}
 	clean := *r.URL
-	clean.Path = rest
+	clean.Path, clean.RawPath = rest, ""
+	// Where an escaped slash or a name with escapes makes the two differ, the path decides: a router must not see another
+	// one than those that guard it.
 	if _, raw, ok := cutSegment(r.URL.RawPath, s.carriers.eq); ok {
-		clean.RawPath = raw
-	} else {
-		clean.RawPath = ""
+		if text, err := url.PathUnescape(raw); err == nil && text == rest {
+			clean.RawPath = raw
+		}
 	}
 	out := r.WithContext(context.WithValue(r.Context(), pathKey{s}, seg))
 	out.URL, out.RequestURI = &clean, hidePathIDs(r.RequestURI, s.carriers.eq)
@@ -81,18 +88,40 @@ func cutSegment(path, eq string) (value, rest string, ok bool) {
 	return value, "/" + strings.TrimLeft(rest, "/"), true
 }
 
-// hidePathIDs removes the segments that begin with eq from a path or a request's URI, whatever they hold.
+// hidePathIDs removes the segments that begin with eq, escaped or not, from a path or a request's URI, whatever they hold.
 func hidePathIDs(uri, eq string) string {
 	path, query, hasQuery := strings.Cut(uri, "?")
-	for at := strings.Index(path, "/"+eq); at >= 0; at = strings.Index(path, "/"+eq) {
-		_, rest, _ := strings.Cut(path[at+1:], "/")
-		path = path[:at] + "/" + rest
+	var kept strings.Builder
+	for rest, more := path, true; more; {
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		text, err := url.PathUnescape(segment)
+		if err != nil {
+			text = segment // it is none of a URL but a path
+		}
+		if strings.HasPrefix(text, eq) {
+			if !strings.Contains(text, "/") {
+				continue
+			}
+			var below []string // the path goes on in there, behind an escaped slash
+			for part := range strings.SplitSeq(text, "/") {
+				if !strings.HasPrefix(part, eq) {
+					below = append(below, part)
+				}
+			}
+			segment = (&url.URL{Path: "/" + strings.Join(below, "/")}).EscapedPath()[1:]
+		}
+		kept.WriteString(segment)
+		if more {
+			kept.WriteByte('/')
+		}
 	}
-	if path != "" && path[0] == '/' {
-		path = "/" + strings.TrimLeft(path, "/")
+	out := kept.String()
+	if out != "" && out[0] == '/' {
+		out = "/" + strings.TrimLeft(out, "/")
 	}
 	if hasQuery {
-		path += "?" + query
+		out += "?" + query
 	}
-	return path
+	return out
 }

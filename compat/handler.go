@@ -91,6 +91,7 @@ func (h *handler) call(q *request, w http.ResponseWriter, r *http.Request, scrip
 	c := &call{q: q, length: -1}
 	c.env = Environ{r: r, w: w, q: q, log: h.hold.log, script: script, path: path}
 	defer c.flushErrors()
+	defer func() { passForm(r, c.env.r) }()
 	q.receivePath(&c.env)
 	err := c.run(h.app)
 	switch {

@@ -58,14 +58,14 @@ func (q *request) message(ctx context.Context) (*request, error) {
 	if !q.resp.Sent() {
 		return nil, ErrNotSent
 	}
+	q.mu.Lock() // the handler may be returning
+	defer q.mu.Unlock()
 	m := &request{outer: q.outer.WithContext(ctx)}
 	m.resp.w, m.resp.q, m.resp.hold = noResponse{}, m, q.resp.hold
 	m.resp.rest = &rest{hijacked: true}
 	m.resp.sent.Store(true)
 	m.r = *m.outer.WithContext(m)
 
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	into := &m.first
 	for sl := &q.first; sl != nil; sl = sl.next {
 		id := q.claim(sl)

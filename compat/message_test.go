@@ -232,3 +232,46 @@ func TestMessageAfterTheHandler(t *testing.T) {
 		t.Errorf("%v, n = %d", err, st.n(id))
 	}
 }
+
+// TestMessagesWhileTheHandlerReturns lets the handler of a connection return while a goroutine is in the middle of its
+// messages, as it may for one that was hijacked.
+func TestMessagesWhileTheHandlerReturns(t *testing.T) {
+	st := newSite(t, core.Config{}, compat.SessionsConfig{})
+	ended := make(chan error, 1)
+	addr := start(t, st.sessions.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		ctx := context.WithoutCancel(r.Context())
+		begun := make(chan struct{})
+		go func() {
+			defer conn.Close()
+			var err error
+			for i := 0; i < 200 && err == nil; i++ {
+				err = compat.Message(ctx, func(ctx context.Context) error {
+					_, err := count(ctx)
+					return err
+				})
+				if i == 0 {
+					close(begun)
+				}
+			}
+			ended <- err
+		}()
+		<-begun
+	})))
+	for range 5 {
+		id := st.seed()
+		before := st.n(id)
+		c := dial(t, addr)
+		c.request("GET", "/", id)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if n := st.n(id) - before; n != 200 {
+			t.Errorf("%d messages were counted, want 200", n)
+		}
+	}
+}

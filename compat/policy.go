@@ -20,7 +20,9 @@ type policyKey struct{}
 func Policy(opts ...core.OpenOption) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(policyContext(r.Context(), opts)))
+			inner := r.WithContext(policyContext(r.Context(), opts))
+			defer passForm(r, inner)
+			next.ServeHTTP(w, inner)
 		})
 	}
 }

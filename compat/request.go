@@ -406,15 +406,31 @@ func (q *request) end() {
 	}
 	q.mu.Unlock()
 	q.rollback() // a goroutine of the handler may have opened a session since the commit
-	if q.outer.MultipartForm == nil {
-		q.outer.MultipartForm = q.r.MultipartForm // the server removes its files
-	}
+	q.removeUploads()
 	q.resp.release()
 	q.cancel.end()
 	if q.resp.rest != nil {
 		for _, fn := range q.resp.rest.after {
 			fn()
 		}
+	}
+}
+
+// removeUploads removes the temporary files of a form that was parsed. The server would do so for the http.Request that it
+// made, of which ours is a copy, and not always of that itself.
+func (q *request) removeUploads() {
+	if q.echo != nil {
+		passForm(&q.r, q.echo.Request())
+	}
+	if form := q.r.MultipartForm; form != nil && q.outer.MultipartForm == nil {
+		_ = form.RemoveAll() // the operating system's temporary folder keeps what can not be removed
+	}
+}
+
+// passForm lets whoever removes the files of a request's form know what was parsed for a copy of it.
+func passForm(r, inner *http.Request) {
+	if r != inner && r.MultipartForm == nil {
+		r.MultipartForm = inner.MultipartForm
 	}
 }
 

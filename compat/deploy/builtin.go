@@ -106,6 +106,11 @@ func FromHandler(h http.Handler) compat.Application {
 		u := *r.URL
 		u.Path, u.RawPath = cmp.Or(env.PathInfo(), "/"), ""
 		r.URL = &u
+		defer func() { // so that its files are removed
+			if outer := env.Request(); outer.MultipartForm == nil {
+				outer.MultipartForm = r.MultipartForm
+			}
+		}()
 		h.ServeHTTP(w, &r)
 		if res := env.Response(); !res.Sent() && res.Status() == 0 {
 			w.WriteHeader(http.StatusOK)

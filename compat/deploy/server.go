@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -114,14 +115,14 @@ func limitBody(h http.Handler, limit int64) http.Handler {
 	if limit < 0 {
 		return h
 	}
-	limited := http.MaxBytesHandler(h, limit)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > limit {
 			w.Header().Set("Connection", "close") // what follows is not read
 			http.Error(w, fmt.Sprintf("What you sent is too large: more than %d bytes.", limit), http.StatusRequestEntityTooLarge)
 			return
 		}
-		limited.ServeHTTP(w, r)
+		r.Body = http.MaxBytesReader(w, r.Body, limit) // not in a copy of r: the server removes the files of this one's form
+		h.ServeHTTP(w, r)
 	})
 }
 
@@ -212,6 +213,17 @@ func (l *limitedListener) Close() error {
 type limitedConn struct {
 	net.Conn
 	release func()
+}
+
+// ReadFrom leaves files to the system, which can send them by itself.
+func (c *limitedConn) ReadFrom(src io.Reader) (int64, error) { return io.Copy(c.Conn, src) }
+
+// CloseWrite tells the client that the response is complete while it may still be sending, so that it reads a refusal.
+func (c *limitedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // Close gives the slot back.

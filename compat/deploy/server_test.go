@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdover-web/holdover/compat"
 	"github.com/holdover-web/holdover/compat/deploy"
 )
 
@@ -221,5 +222,89 @@ func TestUnixSocket(t *testing.T) {
 	}
 	if text, err := os.ReadFile(path); string(text) != "keep me" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestFilesAreLeftToTheSystem sees to it that what a listener with a limit accepts can still copy a file by itself, which is
+// how net/http sends one, and close one direction alone.
+func TestFilesAreLeftToTheSystem(t *testing.T) {
+	l, err := deploy.NewServer(deploy.ServerConfig{Listen: "127.0.0.1:0"}, echoBody, nil).Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	received := make(chan string, 1)
+	go func() {
+		defer close(received)
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		text, _ := io.ReadAll(c) // ends with the other side's direction
+		received <- string(text)
+	}()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	to, can := c.(io.ReaderFrom)
+	half, canClose := c.(interface{ CloseWrite() error })
+	if !can || !canClose {
+		t.Fatalf("a connection has ReadFrom: %t, CloseWrite: %t", can, canClose)
+	}
+	if n, err := to.ReadFrom(io.LimitReader(f, 4)); n != 4 || err != nil {
+		t.Errorf("copied %d bytes, %v", n, err)
+	}
+	if err := half.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	if got := <-received; got != "cont" {
+		t.Errorf("the client has %q", got)
+	}
+}
+
+// TestUploadsLeaveNoFiles sends a file to a plain handler, in an application and alone, behind the limit for bodies.
+func TestUploadsLeaveNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	left := func() int {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	upload := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1); err != nil || left() == 0 {
+			t.Errorf("%v, and there are %d files", err, left())
+		}
+	})
+	form := "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 64<<10) + "\r\n--x--\r\n"
+	for name, h := range map[string]http.Handler{"alone": upload, "application": compat.Handler(deploy.FromHandler(upload), compat.HandlerConfig{})} {
+		s := serve(t, deploy.ServerConfig{}, h)
+		answer := talk(t, s.addr, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=x\r\n"+
+			"Content-Length: %d\r\n\r\n%s", len(form), form))
+		if !strings.HasPrefix(answer, "HTTP/1.1 200") {
+			t.Errorf("%s: %s", name, answer)
+		}
+		if err := s.stop(); err != nil { // after which all is done
+			t.Error(err)
+		}
+		if n := left(); n != 0 {
+			t.Errorf("%s: %d files are left", name, n)
+			_ = os.RemoveAll(dir)
+			_ = os.Mkdir(dir, 0o700)
+		}
 	}
 }
