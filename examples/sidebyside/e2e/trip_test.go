@@ -74,7 +74,7 @@ func TestTrip(t *testing.T) {
 	tab := p.NewTab(phoneWidth, phoneHeight)
 	tab.Open(site.URL + "trip/")
 	tab.Expect("h1", "Where do you want to go?")
-	choose(tab, "select[name=destination]", "Vienna")
+	pick(tab, "select[name=destination]", "Vienna")
 	tab.Type("input[name=travellers]", "1")
 	tab.Follow("button[name=next]")
 	tab.Expect("h1", "How do you get to Vienna?")
