@@ -174,10 +174,7 @@ func (m BranchingSessionMixin) readable(c *Context, s *core.Session) (bool, erro
 	}
 	m.app.log.WarnContext(c.Context(), "the branches of a client could not be read and were deleted", "session", s.Hash(), "error", err)
 	c.branch = branchState{}
-	if err := s.Invalidate(c.Context()); err != nil {
-		return false, &compat.SessionError{Op: "invalidate", Err: err}
-	}
-	return false, nil
+	return false, invalidate(c, s)
 }
 
 func (m BranchingSessionMixin) now() time.Time { return m.app.manager.Config().Now() }
@@ -302,10 +299,7 @@ func (m BranchingSessionMixin) RemoveSession(c *Context) error {
 	if s == nil {
 		return nil
 	}
-	if err := s.Invalidate(c.Context()); err != nil {
-		return &compat.SessionError{Op: "invalidate", Err: err}
-	}
-	return nil
+	return invalidate(c, s)
 }
 
 // discard deletes the branch that the request came from.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdover-web/holdover/core"
 )
@@ -11,7 +12,7 @@ import (
 // failing is a store that can be told to be down.
 type failing struct {
 	*spy
-	failLoads, failSaves atomic.Bool
+	failLoads, failSaves, failDeletes atomic.Bool
 }
 
 var errDown = errors.New("the store is down")
@@ -28,4 +29,11 @@ func (s *failing) Save(ctx context.Context, k core.Key, c *core.Change) (uint64,
 		return 0, errDown
 	}
 	return s.spy.Save(ctx, k, c)
+}
+
+func (s *failing) Delete(ctx context.Context, k core.Key, now time.Time) (core.Record, bool, error) {
+	if s.failDeletes.Load() {
+		return core.Record{}, false, errDown
+	}
+	return s.spy.Delete(ctx, k, now)
 }

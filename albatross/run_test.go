@@ -275,6 +275,43 @@ func TestServerRemoveSession(t *testing.T) {
 	in.submit("look", "1").want(200, "n= who= lost=false")
 }
 
+// A sign-out that the store did not take is told as what it is, with every mixin that has a store; one that somebody else
+// was faster with is none's failure.
+func TestRemoveSessionFails(t *testing.T) {
+	for name, m := range map[string]SessionMixin{"server": SessionServerContextMixin{}, "branching": BranchingSessionMixin{}} {
+		t.Run(name, func(t *testing.T) {
+			store := &failing{spy: newSpy(t)}
+			var a *testApp
+			a = newApp(t, appConfig{store: store, Config: Config{Session: m, Templates: counterTemplates}}, map[string]Page{"start": fnPage{
+				process: func(c *Context) error {
+					if c.ReqEquals("late") { // this request has found out already
+						s, err := a.HTTPSessions().Existing(c.Context())
+						if err != nil {
+							return err
+						}
+						ok(t, a.core.Delete(t.Context(), s.ID()))
+						ok(t, s.Set("seen", true))
+						if err := s.Commit(c.Context()); !errors.Is(err, core.ErrGone) {
+							t.Errorf("Commit: %v, want ErrGone", err)
+						}
+					}
+					if c.ReqEquals("out") {
+						return c.RemoveSession()
+					}
+					return counter().(fnPage).process(c)
+				},
+				display: func(c *Context) error { return c.RunTemplate("count.html", nil) },
+			}})
+			p := a.browser().get("/app/").submit("add", "1", "who", "ada")
+			store.failDeletes.Store(true)
+			p.submit("out", "1").want(503, "could not be saved just now")
+			p.submit("add", "1", "who", "ada").want(200, "n=2")
+			store.failDeletes.Store(false)
+			p.submit("out", "1", "late", "1").want(200, "n= ")
+		})
+	}
+}
+
 func TestRedirectSavesFirst(t *testing.T) {
 	p := fnPage{
 		process: func(c *Context) error {

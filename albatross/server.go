@@ -1,6 +1,7 @@
 package albatross
 
 import (
+	"errors"
 	"html/template"
 
 	"github.com/holdover-web/holdover/compat"
@@ -65,13 +66,21 @@ func (SessionServerContextMixin) RemoveSession(c *Context) error {
 	if err != nil {
 		return err
 	}
-	return s.Invalidate(c.Context())
+	return invalidate(c, s)
 }
 
 // FormClose adds nothing: the cookie is enough.
 func (SessionServerContextMixin) FormClose(*Context) (template.HTML, error) { return "", nil }
 
 func (SessionServerContextMixin) rotate(c *Context) error { return rotate(c, c.session) }
+
+// invalidate ends a session of the store. One that others have ended is as good.
+func invalidate(c *Context, s *core.Session) error {
+	if err := s.Invalidate(c.Context()); err != nil && !errors.Is(err, core.ErrGone) {
+		return &compat.SessionError{Op: "invalidate", Err: err}
+	}
+	return nil
+}
 
 // rotate gives a session of the store a new id.
 func rotate(c *Context, s *core.Session) error {

@@ -1,6 +1,7 @@
 package webstack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdover-web/holdover/core"
+	"github.com/holdover-web/holdover/core/memstore"
 )
 
 // adding is a resource that computes a value from itself, which needs the session for itself.
@@ -187,4 +189,41 @@ func TestIDsAreSecret(t *testing.T) {
 	if r := b.get("/x"); id == "" || strings.Contains(r.body, id) || strings.Contains(a.log.String(), id) {
 		t.Errorf("the id shows: %s\n%s", r.body, a.log)
 	}
+}
+
+// A process that stood still for longer than its lease, so that another took the lock over, writes nothing and says so.
+func TestLapsedLock(t *testing.T) {
+	store := memstore.New(memstore.Config{})
+	t.Cleanup(func() { _ = store.Close() })
+	ahead := func() time.Time { return time.Now().Add(time.Minute) } // for which the first process stands still
+	here := testConfig{store: store, manager: core.Config{Lease: 100 * time.Millisecond}}
+	there := testConfig{store: store, manager: core.Config{Now: ahead}}
+	inside, taken := make(chan bool), make(chan bool)
+	a := newTestApp(t, here, map[string]ResourceFunc{
+		"set": setting("a", "before"),
+		"slow": func(tr *Transaction) error {
+			if err := setting("a", "slow")(tr); err != nil {
+				return err
+			}
+			inside <- true
+			<-taken
+			receive(t, tr.Context().Done())
+			if cause := context.Cause(tr.Context()); !errors.Is(cause, core.ErrLockLost) {
+				t.Errorf("the context ended because of %v", cause)
+			}
+			return write(tr, "saved")
+		}})
+	other := newTestApp(t, there, map[string]ResourceFunc{"set": setting("a", "other"), "get": getting("a")})
+	b, c := a.browser(), other.browser()
+	b.want("/set", 200, "")
+	c.plant(b.id())
+	slow := make(chan reply, 1)
+	go func() { slow <- b.get("/slow") }()
+	receive(t, inside)
+	c.want("/set", 200, "")
+	close(taken) // the first process goes on
+	if r := receive(t, slow); r.StatusCode != http.StatusServiceUnavailable || strings.Contains(r.body, "saved<") {
+		t.Errorf("%d %q", r.StatusCode, r.body)
+	}
+	c.want("/get", 200, "other")
 }
