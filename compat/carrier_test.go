@@ -2,6 +2,7 @@ package compat_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -462,4 +463,28 @@ func TestCarriersAllocateNothing(t *testing.T) {
 	if cookie, all := cost(nil, "/page?a=1"), cost(everyWay, "/page?a=1"); all > cookie {
 		t.Errorf("%v allocations, and %v with the cookie alone", all, cookie)
 	}
+}
+
+// TestFieldForSeveralSessions: whoever searches the form after it was read finds its id, too.
+func TestFieldForSeveralSessions(t *testing.T) {
+	outer := newSite(t, core.Config{}, compat.SessionsConfig{Name: "a", Carriers: []compat.Carrier{compat.ByField}})
+	inner := newSite(t, core.Config{}, compat.SessionsConfig{Name: "b", Carriers: []compat.Carrier{compat.ByField}})
+	addr := start(t, outer.sessions.Middleware(inner.sessions.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, errA := outer.sessions.Existing(r.Context())
+		errForm := r.ParseForm()
+		_, errB := inner.sessions.Existing(r.Context())
+		fmt.Fprint(w, errors.Join(errA, errForm, errB), " ", len(r.PostForm.Get("text")))
+	}))))
+	for _, size := range []int{10, 100 << 10} {
+		resp, err := http.PostForm("http://"+addr+"/", url.Values{"a": {outer.seed()}, "b": {inner.seed()}, "text": {strings.Repeat("x", size)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if want := fmt.Sprint("<nil> ", size); string(text) != want || err != nil {
+			t.Errorf("got %q, %v, want %q", text, err, want)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }

@@ -233,7 +233,7 @@ func TestCascadeInsideOfAnotherLimit(t *testing.T) {
 	var got []string
 	app := newCascade(t, compat.CascadeConfig{}, readsAll("all", "404 No", &got), reply("200 OK", "nobody asks"))
 	addr := start(t, http.MaxBytesHandler(compat.Handler(app, compat.HandlerConfig{}), 3))
-	if resp, _ := post(t, addr, "too much", false); resp.StatusCode != 500 || len(got) != 0 {
+	if resp, _ := post(t, addr, "too much", false); resp.StatusCode != 413 || len(got) != 0 {
 		t.Errorf("status %d, %q", resp.StatusCode, got)
 	}
 }

@@ -31,7 +31,8 @@ func (e *SessionError) Unwrap() error { return e.Err }
 
 // StatusOf returns the HTTP status that fits an error of a handler or an application: 503 when the
 // session store failed or the session is busy, so that trying again helps; 409 when another request changed
-// or ended the session meanwhile; 500 for everything else.
+// or ended the session meanwhile; 413 when the request's body is larger than is read (*http.MaxBytesError); 500 for
+// everything else.
 func StatusOf(err error) int {
 	switch {
 	case errors.Is(err, core.ErrConflict), errors.Is(err, core.ErrGone):
@@ -44,6 +45,9 @@ func StatusOf(err error) int {
 	var serr *SessionError
 	if errors.As(err, &serr) {
 		return http.StatusServiceUnavailable
+	}
+	if tooLarge(err) {
+		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusInternalServerError
 }
@@ -99,6 +103,8 @@ func advice(err error, status int) string {
 		return "What you did could not be saved just now, so nothing was changed. Please try again in a moment."
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return "This took too long and was given up. Nothing was saved."
+	case status == http.StatusRequestEntityTooLarge:
+		return "What you sent is too large. Nothing was saved."
 	default:
 		return "Something went wrong on our side. Nothing was saved."
 	}

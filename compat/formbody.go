@@ -28,10 +28,10 @@ type formBody struct {
 	boundary string // of a multipart form; "" if it is urlencoded
 
 	mu     sync.Mutex // protects the following fields
-	kept   []byte     // the beginning of the body, until it was searched and read
+	kept   []byte     // the beginning of the body, for as long as the request lives: another Sessions may search it later
 	off    int        // how much of kept was read by the handler
 	passed bool       // the handler has read on behind kept
-	done   bool       // it was searched: nothing more is kept
+	done   bool       // it was searched: all is kept that ever will be
 	err    error      // how the body ended
 }
 
@@ -61,9 +61,7 @@ func (b *formBody) Read(p []byte) (int, error) {
 	defer b.mu.Unlock()
 	if b.off < len(b.kept) {
 		n := copy(p, b.kept[b.off:])
-		if b.off += n; b.done && b.off == len(b.kept) {
-			b.kept, b.off, b.passed = nil, 0, true
-		}
+		b.off += n
 		return n, nil
 	}
 	if b.err != nil {

@@ -1,11 +1,15 @@
 package compat_test
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -417,5 +421,42 @@ func TestHandoverSettings(t *testing.T) {
 	only := newSite(t, core.Config{}, compat.SessionsConfig{Carriers: []compat.Carrier{compat.ByQuery}})
 	if _, err := compat.NewHandover(only.sessions, compat.HandoverConfig{Sites: []string{shopURL}, CurrentKey: testKey}); err == nil || !strings.Contains(err.Error(), "by cookie") || !strings.Contains(err.Error(), "1 are not enough") {
 		t.Errorf("without cookies: %v", err)
+	}
+}
+
+// TestHandoverOfAnIDFromTheURL: who has planted an id gets no cookie made of it by way of another site.
+func TestHandoverOfAnIDFromTheURL(t *testing.T) {
+	st := newSite(t, core.Config{}, compat.SessionsConfig{Carriers: []compat.Carrier{compat.ByCookie, compat.ByQuery}})
+	var told []compat.HandoverOutcome
+	h, err := compat.NewHandover(st.sessions, compat.HandoverConfig{Sites: []string{shopURL, adminURL}, CurrentKey: testKey,
+		Listen: func(_ context.Context, e compat.HandoverEvent) { told = append(told, e.Outcome) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = h.Close(context.Background()) }()
+	encode := base64.RawURLEncoding.EncodeToString
+	id, page := st.seed(), adminURL+"/page"
+	give := "handover=give." + encode(make([]byte, 32)) + "." + encode([]byte(page))
+	for _, tt := range []struct {
+		url, cookie string
+		ticket      bool
+	}{
+		{shopURL + "/?" + give, id, true},
+		{shopURL + "/?sid=" + id + "&" + give, id, true},
+		{shopURL + "/?sid=" + id + "&" + give, "", false},
+	} {
+		r, w := httptest.NewRequest("GET", tt.url, nil), httptest.NewRecorder()
+		r.RequestURI = r.URL.RequestURI()
+		if tt.cookie != "" {
+			r.AddCookie(&http.Cookie{Name: "sid", Value: tt.cookie})
+		}
+		h.Middleware(http.NotFoundHandler()).ServeHTTP(w, r)
+		to := w.Header().Get("Location")
+		if strings.Contains(to, "ticket.") != tt.ticket || !tt.ticket && to != page {
+			t.Errorf("cookie %t: leads to %q", tt.cookie != "", to)
+		}
+	}
+	if want := []compat.HandoverOutcome{compat.HandoverIssued, compat.HandoverIssued, compat.HandoverNoSession}; !slices.Equal(told, want) {
+		t.Errorf("told %v", told)
 	}
 }

@@ -119,6 +119,14 @@ func (s *handoverStep) give(rest string) error {
 	if err != nil {
 		return err
 	}
+	s.q.mu.Lock()
+	foreign := s.sl.cookieless()
+	s.q.mu.Unlock()
+	if foreign { // a ticket would make a cookie of an id that came in a URL
+		s.tell(HandoverNoSession, "")
+		s.redirect(u.String())
+		return nil
+	}
 	t := ticket{site: there.base, to: u.RequestURI(), ends: s.records.Config().Now().Add(s.cfg.Lifetime), holder: [sha256.Size]byte(hash)}
 	if len(t.to) > maxTicketPage {
 		t.to = there.path + "/" // the session counts more than the page

@@ -308,3 +308,17 @@ func TestUploadsLeaveNoFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestBodiesThatGrowTooLarge: a body that does not say how large it is fails the application that reads it, which is the
+// client's mistake and not the server's.
+func TestBodiesThatGrowTooLarge(t *testing.T) {
+	app := compat.ApplicationFunc(func(env *compat.Environ, start compat.StartResponse) (compat.Body, error) {
+		_, err := io.ReadAll(env.Input())
+		return nil, err
+	})
+	s := serve(t, deploy.ServerConfig{MaxBody: 100}, compat.Handler(app, compat.HandlerConfig{}))
+	answer := talk(t, s.addr, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n"+strings.Repeat("x", 0x65)+"\r\n0\r\n\r\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 413") || !strings.Contains(answer, "too large") {
+		t.Errorf("the answer is %q", answer)
+	}
+}
