@@ -33,7 +33,12 @@ func TestInPlace(t *testing.T) {
 				return func() { delete(want, name) }
 			}
 			ok(t, s.Set(name, value))
-			return func() { want[name] = value }
+			if r.IntN(4) > 0 {
+				return func() { want[name] = value }
+			}
+			second := fmt.Sprintf("name%d", r.IntN(4)) // two at once have no common place
+			ok(t, s.Set(second, value))
+			return func() { want[name], want[second] = value, value }
 		}
 		for round := range 40 {
 			var sessions []*core.Session
@@ -87,5 +92,34 @@ func TestInPlaceSparesRedis(t *testing.T) {
 	}
 	if n := counted(t, m, s.ID()); n != 6 {
 		t.Errorf("n = %d, want 6", n)
+	}
+}
+
+// TestInPlaceAfterALostReply: a save that was merged with another's, and whose reply got lost, tells nobody what is stored.
+// What its session writes next must not take the other's value for its own.
+func TestInPlaceAfterALostReply(t *testing.T) {
+	_, proxy, lossy, direct := twoWays(t, redisstore.Config{})
+	m, other := managerOn(t, lossy, core.Config{}), managerOn(t, direct, core.Config{})
+	ctx := t.Context()
+	s, err := m.Create(ctx)
+	ok(t, err)
+	ok(t, s.Set("b", "1"))
+	ok(t, s.Commit(ctx))
+	ok(t, s.Set("b", "2"))
+	o, err := other.Open(ctx, s.ID())
+	ok(t, err)
+	ok(t, o.Set("a", "x"))
+	ok(t, o.Commit(ctx))
+	proxy.CutReply(runs("save"), 0)
+	for _, value := range []string{"2", "3", "4"} {
+		ok(t, s.Set("b", value))
+		ok(t, s.Commit(ctx))
+	}
+	r, err := other.Open(ctx, s.ID(), core.ReadOnly)
+	ok(t, err)
+	for name, want := range map[string]string{"a": "x", "b": "4"} {
+		if got, err := core.Get[string](r, name); got != want || err != nil {
+			t.Errorf("%s = %q, %v, want %q", name, got, err, want)
+		}
 	}
 }
