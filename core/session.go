@@ -15,7 +15,7 @@ import (
 // unless their own type allows it.
 type Session struct {
 	m    *Manager
-	ctx  context.Context // the request's; with a lock, one that ends with it
+	ctx  context.Context // the request's, or a lockedContext
 	next *Session        // the one opened before it in its Scope
 
 	updating sync.Mutex // held by Update when it runs on this session
@@ -30,10 +30,8 @@ type Session struct {
 	refusal error          // see Seal
 	lease   *lease         // the lock, while this request holds it
 	pending *commitWork    // made with the first change, for the commit; nil when it is used up
-
-	unlocked context.Context // the request's, once ctx is another; else nil
-	writes   uint16          // how often this request has saved it
-	cfg      openConfig
+	writes  uint16         // how often this request has saved it
+	cfg     openConfig
 
 	created  bool // by this request
 	draft    bool // no store knows it, nor will

@@ -153,18 +153,25 @@ func waited(ctx context.Context, err error) error {
 	return err
 }
 
+// lockedContext is a request's context that ends with a lock.
+type lockedContext struct {
+	context.Context
+	request context.Context // without the lock
+}
+
 // watch makes the request's context end with the lock. An earlier lock of the request has no part in it: that it was
 // lost says nothing of this one.
 func (s *Session) watch() error {
-	if s.unlocked == nil {
-		s.unlocked = s.ctx
+	request := s.ctx
+	if before, ok := request.(*lockedContext); ok {
+		request = before.request
 	}
-	ctx, cancel := context.WithCancelCause(s.unlocked)
+	ctx, cancel := context.WithCancelCause(request)
 	if !s.lease.attach(func(err error) { cancel(fmt.Errorf("%w: %w", ErrLockLost, err)) }) {
 		cancel(nil)
 		return ErrLockLost
 	}
-	s.ctx = ctx
+	s.ctx = &lockedContext{ctx, request}
 	return nil
 }
 
