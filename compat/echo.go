@@ -206,7 +206,9 @@ func EchoHandover(h *Handover) echo.MiddlewareFunc {
 func EchoPolicy(opts ...core.OpenOption) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			c.SetRequest(c.Request().WithContext(policyContext(c.Request().Context(), opts)))
+			outer := c.Request()
+			c.SetRequest(outer.WithContext(policyContext(outer.Context(), opts)))
+			defer c.SetRequest(outer) // the policy is not that of whoever answers an error
 			return next(c)
 		}
 	}

@@ -38,6 +38,8 @@ func TestPolicyOfARoute(t *testing.T) {
 	g := e.Group("/line", compat.EchoPolicy(core.Serialized))
 	g.GET("/write", tell)
 	g.GET("/read", tell, compat.EchoPolicy(core.ReadOnly))
+	g.GET("/fail", func(echo.Context) error { return errors.New("no") }, compat.EchoPolicy(core.ReadOnly))
+	e.HTTPErrorHandler = func(_ error, c echo.Context) { _ = tell(c) }
 	g.GET("/draft", tell, compat.EchoPolicy(core.SaveExplicit))
 	app := compat.PolicyFor(core.Serialized, core.ReadOnly)(compat.ApplicationFunc(
 		func(env *compat.Environ, start compat.StartResponse) (compat.Body, error) {
@@ -63,6 +65,7 @@ func TestPolicyOfARoute(t *testing.T) {
 		{"/line/read", "serialized reads", false},
 		{"/line/read?lossy=1", "lossy reads", false},
 		{"/line/draft", "serialized writes", false},
+		{"/line/fail", "optimistic writes", true}, // the page for the error is not the route's
 		{"/app", "serialized reads", false},
 		{"/std", "lossy writes", true},
 	} {
