@@ -30,10 +30,8 @@ type Session struct {
 	refusal error          // see Seal
 	lease   *lease         // the lock, while this request holds it
 	pending *commitWork    // made with the first change, for the commit; nil when it is used up
-
-	unlocked context.Context // the request's, once ctx is another; else nil
-	writes   uint16          // how often this request has saved it
-	cfg      openConfig
+	writes  uint16         // how often this request has saved it
+	cfg     openConfig
 
 	created  bool // by this request
 	draft    bool // no store knows it, nor will

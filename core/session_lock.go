@@ -41,10 +41,10 @@ func (s *Session) load(ctx context.Context) error {
 
 // relock takes the lock again for a late commit, so that it does not write into another request's turn.
 func (s *Session) relock(ctx context.Context) error {
-	had, blended := s.rec, s.blended
+	had, blended, own := s.rec, s.blended, s.ctx
 	err := s.load(ctx)
 	now := s.rec
-	s.rec, s.blended = had, blended
+	s.rec, s.blended, s.ctx = had, blended, own // the lock lasts no longer than the commit
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return s.note(ErrGone)
@@ -72,7 +72,7 @@ func (s *Session) takeTurn(ctx context.Context, until time.Time) error {
 	}
 	if err == nil {
 		s.before, s.blended = s.rec.Accessed, false
-		err = s.watch()
+		err = s.watch(ctx)
 	}
 	if err != nil {
 		_ = s.yield(ctx)
@@ -153,13 +153,14 @@ func waited(ctx context.Context, err error) error {
 	return err
 }
 
-// watch makes the request's context end with the lock. An earlier lock of the request has no part in it: that it was
-// lost says nothing of this one.
-func (s *Session) watch() error {
-	if s.unlocked == nil {
-		s.unlocked = s.ctx
+// watch makes the request's context end with the lock. That an earlier lock was lost says nothing of this one: then the
+// context is made from the caller's.
+func (s *Session) watch(caller context.Context) error {
+	under := s.ctx
+	if errors.Is(context.Cause(under), ErrLockLost) {
+		under = caller
 	}
-	ctx, cancel := context.WithCancelCause(s.unlocked)
+	ctx, cancel := context.WithCancelCause(under)
 	if !s.lease.attach(func(err error) { cancel(fmt.Errorf("%w: %w", ErrLockLost, err)) }) {
 		cancel(nil)
 		return ErrLockLost
