@@ -33,7 +33,7 @@ func (p *Page) Reload() {
 }
 
 // choose picks an option of a select.
-func choose(p *Page, selector, value string) {
+func selectOption(p *Page, selector, value string) {
 	p.t.Helper()
 	p.do("choose "+value, chromedp.SetValue(chromedp.CSS(selector), value, chromedp.NodeVisible))
 }
@@ -43,7 +43,7 @@ func lisbon(p *Page, url string) {
 	p.t.Helper()
 	p.Open(url + "trip/")
 	p.Expect("h1", "Where do you want to go?")
-	choose(p, "select[name=destination]", "Lisbon")
+	selectOption(p, "select[name=destination]", "Lisbon")
 	p.Type("input[name=travellers]", "3")
 	p.Follow("button[name=next]")
 	p.Expect("h1", "How do you get to Lisbon?")
@@ -74,7 +74,7 @@ func TestTrip(t *testing.T) {
 	tab := p.NewTab(phoneWidth, phoneHeight)
 	tab.Open(site.URL + "trip/")
 	tab.Expect("h1", "Where do you want to go?")
-	choose(tab, "select[name=destination]", "Vienna")
+	selectOption(tab, "select[name=destination]", "Vienna")
 	tab.Type("input[name=travellers]", "1")
 	tab.Follow("button[name=next]")
 	tab.Expect("h1", "How do you get to Vienna?")
