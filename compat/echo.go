@@ -208,7 +208,10 @@ func EchoPolicy(opts ...core.OpenOption) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			outer := c.Request()
 			c.SetRequest(outer.WithContext(policyContext(outer.Context(), opts)))
-			defer c.SetRequest(outer) // the policy is not that of whoever answers an error
+			defer func() {
+				passForm(outer, c.Request())
+				c.SetRequest(outer) // the policy is not that of whoever answers an error
+			}()
 			return next(c)
 		}
 	}
