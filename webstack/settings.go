@@ -76,7 +76,7 @@ func (given Settings) parse() (parsed, error) {
 		buffer:       int(r.Number("response_buffer_size", 0)),
 		cookieName:   r.String("session_cookie_name"),
 		cookiePath:   r.String("session_cookie_path"),
-		sameSite:     r.SameSite("session_cookie_samesite"),
+		sameSite:     sameSite(r, "session_cookie_samesite"),
 		secure:       r.Bool("session_cookie_secure"),
 		directory:    r.String("session_directory"),
 		timeout:      time.Duration(r.Number("session_timeout", 1.0/60) * float64(time.Minute)),
@@ -136,6 +136,15 @@ func (given Settings) checkManager(s *parsed, m *core.Manager) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// sameSite takes no None without quotes, by which people mean the word.
+func sameSite(r *settings.Reader, name string) http.SameSite {
+	if r.Value(name) == nil || r.Value(name) == "" {
+		r.Bad(name, `"Lax", "Strict" or "None"`)
+		return 0
+	}
+	return r.SameSite(name)
 }
 
 func charset(r *settings.Reader, name string) *Charset {
