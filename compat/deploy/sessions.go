@@ -114,12 +114,6 @@ func (s *Section) carriers(otherwise []compat.Carrier) []compat.Carrier {
 	return list
 }
 
-// CookieOptions are the options that Cookie asks for. An adapter that has legacy names for the same things uses this to
-// refuse both at once.
-func CookieOptions() []string {
-	return []string{"cookie_name", "cookie_path", "cookie_domain", "cookie_secure", "cookie_samesite", "cookie_http_only", "cookie_max_age"}
-}
-
 // store returns the store that the section asks for.
 func (s *Section) store() (*pooled, error) {
 	name, given := s.Lookup("store")
